@@ -1,0 +1,1 @@
+"""Kernels and weights -> object files -> one linked library and its companions."""

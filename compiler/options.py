@@ -1,0 +1,32 @@
+"""What to compile and how: one frozen value that the command line parses, the API takes and the log echoes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """Options of one compilation.
+
+    Attributes:
+        model: the ONNX file.
+        target: a target name, ``os-arch[:cpu][+feature]`` or one of the short names of ``separable targets``.
+        output: folder for the library and its companions; default ``<model stem>-<target>`` in the working folder.
+        name: prefix of the exported C symbols and of the files; default: the model's file name as a C identifier.
+        shapes: static shapes for inputs with symbolic dimensions, by input name.
+        threads: thread count that ``NAME_create`` uses when its options name none; 0 means every CPU it may use.
+        dump_ir: folder that receives the IR after every phase.
+        verify: compare the library with the ONNX model after linking (native targets only).
+    """
+
+    model: Path
+    target: str = "native"
+    output: Path | None = None
+    name: str | None = None
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    threads: int = 0
+    dump_ir: Path | None = None
+    verify: bool = False

@@ -1,0 +1,1 @@
+"""One kernel kind a file: what it computes, its tile, how it is scheduled."""

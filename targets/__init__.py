@@ -1,0 +1,1 @@
+"""The CPUs we compile for: one frozen row of data each."""

@@ -1,0 +1,1 @@
+"""The paper's networks in torch, and their export to ONNX."""
