@@ -1,0 +1,156 @@
+"""Rows for arm64: generic ARMv8.0-A and the cores of phones, boards and servers.
+
+All have 32 vector registers of 128 bits. Sources, named in the rows: [sog] Arm's "Software Optimization Guide" of the
+core, [trm] its "Technical Reference Manual", [llvm] LLVM's scheduling model of the core, [ncnn] ncnn's note
+"arm-a53-a55-dual-issue". Arm lets the licensee choose cache sizes: the rows hold a common choice, the smaller one
+where two are common, and name a chip that has it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from separable.targets.row import KIB, MIB, Target
+
+_V8_0 = ("asimd",)
+_V8_0_CRC = (*_V8_0, "crc32")
+_V8_2 = (*_V8_0_CRC, "lse", "rdm", "rcpc", "dotprod", "fp16")
+
+# LLVM takes the cryptographic extension for granted, but chips without it exist (Raspberry Pi 3 and 4).
+_NO_CRYPTO = ("-aes", "-sha2")
+
+ARM64 = Target(
+    name="arm64",
+    arch="aarch64",
+    os="linux",
+    triple="aarch64-linux-gnu",
+    zig_target="aarch64-linux-gnu.2.17",
+    cpu="generic",
+    features=(),
+    isa=_V8_0,
+    # One binary for all cores below: the accumulators that a big core needs (they do not hurt a small one) and the
+    # load ports, caches and issue order of a small one.
+    vector_bits=128,
+    vector_registers=32,
+    fma_per_cycle=2,
+    fma_latency=4,
+    loads_per_cycle=0.5,
+    l1_bytes=32 * KIB,
+    l2_bytes=128 * KIB,
+    l3_bytes=0,
+    in_order=True,
+    core_class="little",
+)
+
+CORTEX_A53 = replace(
+    ARM64,
+    name="arm64:cortex-a53",
+    cpu="cortex-a53",
+    features=_NO_CRYPTO,
+    isa=_V8_0_CRC,
+    # Two 64-bit pipes: one 128-bit FMLA per cycle, its product reaches the accumulator after 4 cycles; a 128-bit load
+    # takes the load pipe for two [ncnn, llvm]. 512 KiB of L2 for four cores (Raspberry Pi 3).
+    fma_per_cycle=1,
+)
+
+CORTEX_A55 = replace(
+    CORTEX_A53,
+    name="arm64:cortex-a55",
+    cpu="cortex-a55",
+    isa=_V8_2,
+    # FMLA Q-form: one per cycle, latency 4; loads of 64 bits per cycle [sog, llvm]. 128 KiB private L2, 1 MiB L3.
+    l3_bytes=1 * MIB,
+)
+
+CORTEX_A72 = replace(
+    CORTEX_A53,
+    name="arm64:cortex-a72",
+    cpu="cortex-a72",
+    # FMLA 7 cycles, 3 through the accumulator; two 64-bit pipes, thus one 128-bit FMLA per cycle; one load pipe [sog].
+    # 1 MiB of L2 for four cores (Raspberry Pi 4).
+    fma_latency=3,
+    loads_per_cycle=1,
+    l2_bytes=256 * KIB,
+    in_order=False,
+    core_class="big",
+)
+
+CORTEX_A73 = replace(
+    CORTEX_A72,
+    name="arm64:cortex-a73",
+    cpu="cortex-a73",
+    # Two 64-bit pipes as on A72. Arm publishes no latencies of this core: 4 is that of A57, whose model LLVM uses for
+    # it [llvm]. 2 MiB of L2 for four cores (Kirin 960).
+    fma_latency=4,
+    l2_bytes=512 * KIB,
+)
+
+CORTEX_A76 = replace(
+    CORTEX_A72,
+    name="arm64:cortex-a76",
+    cpu="cortex-a76",
+    isa=_V8_2,
+    # Two 128-bit pipes, FMLA 4 cycles, 2 through the accumulator; two 128-bit loads [sog]; 64 KiB L1 [trm]. 256 KiB of
+    # private L2, 2 MiB of L3 (Snapdragon 855).
+    fma_per_cycle=2,
+    fma_latency=2,
+    loads_per_cycle=2,
+    l1_bytes=64 * KIB,
+    l3_bytes=2 * MIB,
+)
+
+CORTEX_A78 = replace(
+    CORTEX_A76,
+    name="arm64:cortex-a78",
+    cpu="cortex-a78",
+    # As A76 [sog], but L1 may have 32 KiB [trm]. 4 MiB of L3 (Snapdragon 888). The third load port is left out: two
+    # loads already feed two FMLA.
+    l1_bytes=32 * KIB,
+    l3_bytes=4 * MIB,
+)
+
+CORTEX_X1 = replace(
+    CORTEX_A76,
+    name="arm64:cortex-x1",
+    cpu="cortex-x1",
+    # Four 128-bit pipes of A78's latencies, three loads [sog]. 1 MiB of private L2, 4 MiB of L3 (Snapdragon 888).
+    fma_per_cycle=4,
+    loads_per_cycle=3,
+    l2_bytes=1 * MIB,
+    l3_bytes=4 * MIB,
+)
+
+NEOVERSE_N1 = replace(
+    CORTEX_A76,
+    name="arm64:neoverse-n1",
+    cpu="neoverse-n1",
+    # A76's pipes [sog]; 1 MiB of private L2, 32 MiB of system cache (Graviton 2, Altra).
+    l2_bytes=1 * MIB,
+    l3_bytes=32 * MIB,
+    core_class="server",
+)
+
+ROWS = (
+    ARM64,
+    CORTEX_A53,
+    CORTEX_A55,
+    CORTEX_A72,
+    CORTEX_A73,
+    CORTEX_A76,
+    CORTEX_A78,
+    CORTEX_X1,
+    NEOVERSE_N1,
+)
+
+# Extensions that may be added to a row by +name: ISA name -> LLVM feature. They matter for the generic row.
+FEATURES = {
+    "crc32": "+crc",
+    "lse": "+lse",
+    "rdm": "+rdm",
+    "rcpc": "+rcpc",
+    "dotprod": "+dotprod",
+    "fp16": "+fullfp16",
+    "fhm": "+fp16fml",
+    "bf16": "+bf16",
+    "i8mm": "+i8mm",
+}

@@ -1,0 +1,90 @@
+"""The data of one target: what code is generated for, and the numbers every default schedule is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+KIB = 1024
+MIB = 1024 * KIB
+
+Arch = Literal["x86_64", "aarch64"]
+CoreClass = Literal["little", "big", "server"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One CPU (or one level of an instruction set) that libraries are compiled for.
+
+    Attributes:
+        name: short name, as the user types it: ``x86-64-v3``, ``arm64:cortex-a76``, ``native``.
+        arch: instruction set.
+        os: operating system.
+        triple: LLVM target triple.
+        zig_target: the same for ``zig cc``, with the oldest glibc the library shall load on.
+        cpu: LLVM ``mcpu``; selects instructions and LLVM's scheduling model.
+        features: LLVM ``mattr`` entries on top of ``cpu``: ``+name`` or ``-name``.
+        isa: names of the instruction-set extensions the library may use, checked when a model is created
+            (the names of ``runtime/isa_bits.h``).
+        vector_bits: width in bits of the vectors that kernels are written for.
+        vector_registers: architectural vector registers of that width.
+        fma_per_cycle: vector multiply-accumulates of ``vector_bits`` that one core starts per cycle.
+        fma_latency: cycles from one multiply-accumulate to the next that adds to the same register, with the
+            forwarding of accumulators that Arm cores have; ``fma_per_cycle * fma_latency`` independent
+            accumulators keep the units busy.
+        loads_per_cycle: vector loads of ``vector_bits`` from L1 per cycle; 0.5 is one every second cycle.
+        l1_bytes: L1 data cache of one core.
+        l2_bytes: L2 one core can count on: its private L2, or its share of the cluster's.
+        l3_bytes: last-level cache that the cores share; 0 where L2 is the last.
+        in_order: whether instructions start in program order, so that loads must be placed well ahead of their use.
+        core_class: what the core is built for: the small and the big cores of a phone, or a server/desktop.
+    """
+
+    name: str
+    arch: Arch
+    os: Literal["linux"]
+    triple: str
+    zig_target: str
+    cpu: str
+    features: tuple[str, ...]
+    isa: tuple[str, ...]
+    vector_bits: int
+    vector_registers: int
+    fma_per_cycle: int
+    fma_latency: int
+    loads_per_cycle: float
+    l1_bytes: int
+    l2_bytes: int
+    l3_bytes: int
+    in_order: bool
+    core_class: CoreClass
+
+    def with_feature(self, isa_name: str, llvm_feature: str) -> Target:
+        """This row with one more extension, named after it; itself where it has the extension already."""
+        if isa_name in self.isa:
+            return self
+        return replace(
+            self,
+            name=f"{self.name}+{isa_name}",
+            features=(*self.features, llvm_feature),
+            isa=(*self.isa, isa_name),
+        )
+
+    @property
+    def lanes(self) -> int:
+        """Number of float32 values in one vector."""
+        return self.vector_bits // 32
+
+    @property
+    def flops_per_cycle(self) -> int:
+        """Peak float32 operations of one core per cycle; a multiply-accumulate counts as two."""
+        return 2 * self.lanes * self.fma_per_cycle
+
+    @property
+    def tvm(self) -> Mapping[str, str | list[str]]:
+        """The configuration that ``tvm.target.Target`` takes."""
+        config: dict[str, str | list[str]] = {"kind": "llvm", "mtriple": self.triple, "mcpu": self.cpu}
+        if self.features:
+            config["mattr"] = list(self.features)
+        return config

@@ -1,0 +1,57 @@
+"""The C compiler and linker: clang and lld as packaged by ziglang, which brings every target's libc with it."""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from separable.targets.errors import ToolchainError, ToolchainNotFound
+from separable.targets.row import Target
+
+
+def compile_and_link(
+    output: Path,
+    *,
+    target: Target,
+    sources: Iterable[Path] = (),
+    objects: Iterable[Path] = (),
+    include_dirs: Iterable[Path] = (),
+    flags: Sequence[str] = (),
+) -> None:
+    """Compile C ``sources`` for ``target`` and link them with ``objects`` to ``output``.
+
+    ``flags`` decide what comes out: nothing for a program, ``-shared`` for a library, ``-c`` for an object. The C
+    code is compiled for the oldest CPU of the target's arch, so that it can still report that the CPU is too old.
+    The first call for a target builds stubs of its libc, which takes some seconds; they are cached for all users of
+    zig.
+
+    Raises:
+        ToolchainNotFound: ziglang is not installed or does not start.
+        ToolchainError: it failed; the message holds the command and what it printed.
+    """
+    arguments = ["cc", "-target", target.zig_target, *flags]
+    arguments += [f"-I{folder}" for folder in include_dirs]
+    arguments += [str(path) for path in (*sources, *objects)]
+    run_zig([*arguments, "-o", str(output)])
+
+
+def run_zig(arguments: Sequence[str]) -> str:
+    """Run ``zig`` with these arguments and return its standard output.
+
+    Raises:
+        ToolchainNotFound, ToolchainError: as :func:`compile_and_link`.
+    """
+    if importlib.util.find_spec("ziglang") is None:
+        raise ToolchainNotFound(f"no C compiler: {sys.executable} has no package ziglang; `pip install ziglang`")
+    command = [sys.executable, "-m", "ziglang", *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    except OSError as error:
+        raise ToolchainNotFound(f"cannot start the C compiler {shlex.join(command[:3])}: {error}") from error
+    if done.returncode != 0:
+        raise ToolchainError(f"the C compiler failed ({done.returncode}): {shlex.join(command)}\n{done.stderr.strip()}")
+    return done.stdout
