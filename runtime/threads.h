@@ -1,0 +1,30 @@
+/* A pool of threads for loops over independent items. */
+#ifndef SEPARABLE_THREADS_H
+#define SEPARABLE_THREADS_H
+
+#include <stdint.h>
+
+typedef struct separable_pool separable_pool;
+
+/* Computes the items [begin, end). `worker` is below the pool's thread count and unique among concurrent calls. */
+typedef void separable_task(void *context, int32_t worker, int32_t begin, int32_t end);
+
+/* The number of CPUs this process may run on, at least 1. */
+int32_t separable_cpu_count(void);
+
+/*
+ * A pool of `threads` >= 1 workers. The caller of separable_pool_run is worker 0, so threads - 1 are started.
+ * Returns a status of separable.h; *pool is NULL unless it is SEPARABLE_OK.
+ */
+int32_t separable_pool_create(int32_t threads, separable_pool **pool);
+
+/* Ends the threads and frees the pool; NULL is allowed. */
+void separable_pool_destroy(separable_pool *pool);
+
+/*
+ * Calls task for disjoint ranges that cover [0, extent) and returns when all of them are done. One call at a time; it
+ * allocates nothing. What the caller wrote before is visible to the tasks, what they wrote is visible to the caller.
+ */
+void separable_pool_run(separable_pool *pool, separable_task *task, void *context, int32_t extent);
+
+#endif
