@@ -10,7 +10,7 @@ enum { EAX, EBX, ECX, EDX };
 enum { XCR0_NONE = 0, XCR0_AVX = 0x06, XCR0_AVX512 = 0xe6 };
 
 static const struct {
-    uint64_t feature;
+    uint8_t feature;
     uint32_t leaf, subleaf;
     uint8_t reg, bit, state;
 } features[] = {
@@ -77,7 +77,7 @@ uint64_t separable_isa_available(void)
         uint32_t reg[4];
         known_cpuid(features[i].leaf, features[i].subleaf, reg);
         if ((reg[features[i].reg] >> features[i].bit & 1) && (enabled & features[i].state) == features[i].state)
-            available |= features[i].feature;
+            available |= UINT64_C(1) << features[i].feature;
     }
     return available;
 }
@@ -88,7 +88,7 @@ uint64_t separable_isa_available(void)
 
 /* Bits of AT_HWCAP and AT_HWCAP2 as the Linux kernel defines them; old C libraries lack names for the newer ones. */
 static const struct {
-    uint64_t feature;
+    uint8_t feature;
     uint64_t hwcap, hwcap2;
 } features[] = {
     {SEPARABLE_ISA_asimd, 1 << 1, 0},
@@ -98,11 +98,9 @@ static const struct {
     {SEPARABLE_ISA_lse, 1 << 8, 0},
     {SEPARABLE_ISA_rdm, 1 << 12, 0},
     {SEPARABLE_ISA_fp16, 1 << 9 | 1 << 10, 0},
-    {SEPARABLE_ISA_dcpop, 1 << 16, 0},
     {SEPARABLE_ISA_rcpc, 1 << 15, 0},
     {SEPARABLE_ISA_dotprod, 1 << 20, 0},
     {SEPARABLE_ISA_fhm, 1 << 23, 0},
-    {SEPARABLE_ISA_ssbs, 1 << 28, 0},
     {SEPARABLE_ISA_bf16, 0, 1 << 14},
     {SEPARABLE_ISA_i8mm, 0, 1 << 13},
 };
@@ -113,7 +111,7 @@ uint64_t separable_isa_available(void)
     uint64_t available = 0;
     for (size_t i = 0; i < sizeof features / sizeof features[0]; ++i) {
         if ((hwcap & features[i].hwcap) == features[i].hwcap && (hwcap2 & features[i].hwcap2) == features[i].hwcap2)
-            available |= features[i].feature;
+            available |= UINT64_C(1) << features[i].feature;
     }
     return available;
 }
@@ -124,18 +122,16 @@ uint64_t separable_isa_available(void)
 
 void separable_isa_text(uint64_t mask, char *text, size_t size)
 {
-    static const struct {
-        uint64_t feature;
-        const char *text;
-    } names[] = {
-#define SEPARABLE_ISA(bit, name, text) {SEPARABLE_ISA_##name, text},
+    static const char *const names[64] = {
+#define SEPARABLE_ISA(bit, name, text) [bit] = text,
 #include "isa_bits.h"
 #undef SEPARABLE_ISA
     };
     size_t used = 0;
     text[0] = '\0';
-    for (size_t i = 0; i < sizeof names / sizeof names[0] && used < size; ++i) {
-        if (mask & names[i].feature)
-            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", names[i].text);
+    for (int bit = 0; bit < 64 && used < size; ++bit) {
+        if (mask >> bit & 1)
+            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "",
+                                     names[bit] ? names[bit] : "a feature of another version");
     }
 }

@@ -5,15 +5,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One mask per line of isa_bits.h: SEPARABLE_ISA_avx2, ... */
-#define SEPARABLE_ISA(bit, name, text) static const uint64_t SEPARABLE_ISA_##name = UINT64_C(1) << bit;
+/* The bits by name: SEPARABLE_ISA_avx2, ... A set of features is a mask with the bits 1 << SEPARABLE_ISA_... */
+enum {
+#define SEPARABLE_ISA(bit, name, text) SEPARABLE_ISA_##name = bit,
 #include "isa_bits.h"
 #undef SEPARABLE_ISA
+};
 
-/* The features that this CPU has and its operating system supports. */
+/* The set of features that this CPU has and its operating system supports. */
 uint64_t separable_isa_available(void);
 
-/* Writes the features of `mask` as "AVX2, FMA"; cuts what does not fit into `size` bytes, terminator included. */
+/* Writes the features of a set as "AVX2, FMA"; cuts what does not fit into `size` bytes, terminator included. */
 void separable_isa_text(uint64_t mask, char *text, size_t size);
 
 #endif

@@ -85,7 +85,7 @@ typedef struct separable_model {
     int32_t default_threads; /* 0: as many as the CPUs it may use */
     int64_t arena_bytes;
     int64_t scratch_bytes; /* of one thread */
-    uint64_t isa;          /* SEPARABLE_ISA_* of isa.h that the kernels need */
+    uint64_t isa;          /* what the kernels need: a mask of the bits in isa_bits.h */
 } separable_model;
 
 /* The bodies of the NAME_* functions; see separable.h. */
