@@ -64,7 +64,10 @@ def load_input(
             f"{path}: the model's input {list(shape)} is no RGB picture [1, 3, height, width]; give a .npy"
         )
     pixels = _load_pixels(path, height=shape[2], width=shape[3])
-    normalised = (pixels - _per_channel(mean)) / _per_channel(std)
+    divisor = _per_channel(std)
+    if not divisor.all():
+        raise InputError("std is 0; the values of a picture are divided by it")
+    normalised = (pixels - _per_channel(mean)) / divisor
     return np.ascontiguousarray(normalised.transpose(2, 0, 1)[np.newaxis], dtype=np.float32)
 
 
