@@ -69,7 +69,7 @@ static int32_t read_options(separable_handle *handle, const separable_options *g
     for (size_t i = sizeof *options; i < given->struct_size; ++i) {
         if (((const unsigned char *)given)[i] != 0)
             return fail(handle, SEPARABLE_INVALID_ARGUMENT,
-                        "options set a field that this library, of ABI version %d, does not know", SEPARABLE_ABI_VERSION);
+                        "options set a field that this library (ABI version %d) does not know", SEPARABLE_ABI_VERSION);
     }
     memcpy(options, given, sizeof *options);
     if (options->threads < 0)
@@ -118,7 +118,8 @@ static int32_t initialise(separable_handle *handle, const separable_options *giv
         return status;
 
     const int32_t threads = thread_count(model, &options);
-    handle->scratch_stride = ((size_t)model->scratch_bytes + SEPARABLE_ALIGNMENT - 1) & ~(size_t)(SEPARABLE_ALIGNMENT - 1);
+    const size_t units = ((size_t)model->scratch_bytes + SEPARABLE_ALIGNMENT - 1) / SEPARABLE_ALIGNMENT;
+    handle->scratch_stride = units * SEPARABLE_ALIGNMENT;
     status = allocate(handle, "arena", (size_t)model->arena_bytes, &handle->arena);
     if (status == SEPARABLE_OK)
         status = allocate(handle, "scratch", handle->scratch_stride * (size_t)threads, &handle->scratch);

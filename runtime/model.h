@@ -21,7 +21,7 @@ typedef struct separable_frame {
     void *const *outputs;
 } separable_frame;
 
-/* Computes the items [begin, end) of a step. `scratch` belongs to the calling thread alone; its content is undefined. */
+/* Computes the items [begin, end) of a step. `scratch` belongs to the calling thread; its content is undefined. */
 typedef void separable_step_function(const separable_frame *frame, void *scratch, int32_t begin, int32_t end);
 
 /*
