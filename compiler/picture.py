@@ -90,7 +90,7 @@ def top_k(scores: npt.NDArray[np.floating], labels: Sequence[str] | None = None,
     """The ``k`` most likely classes, best first.
 
     Args:
-        scores: a classifier's output for one picture, [classes] or [1, classes]: logits, or probabilities already.
+        scores: a classifier's output for one picture, logits or probabilities; all dimensions but the classes are 1.
         labels: class names. A network with one class more than there are names has a background class in front.
         k: how many classes to return; at most all of them.
 
@@ -98,7 +98,7 @@ def top_k(scores: npt.NDArray[np.floating], labels: Sequence[str] | None = None,
         InputError: the scores are not those of one picture, or the labels are too few or too many.
     """
     flat = np.asarray(scores, dtype=np.float64).ravel()
-    if flat.size == 0 or flat.size != np.shape(scores)[-1]:
+    if flat.size == 0 or flat.size != max(np.shape(scores), default=0):
         raise InputError(f"an output of shape {list(np.shape(scores))} is no list of class scores for one picture")
     names = _fit_labels(labels, flat.size)
     probabilities = flat if _is_distribution(flat) else _softmax(flat)
