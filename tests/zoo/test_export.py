@@ -8,15 +8,15 @@ import pytest
 
 pytest.importorskip("torch", reason="the zoo needs torch (extra 'zoo')")
 
-import onnx  # noqa: E402
-import onnxruntime  # noqa: E402
-import torch  # noqa: E402
+import onnx
+import onnxruntime
+import torch
 
-from separable.zoo.architecture import Activation, MobileNetV1  # noqa: E402
-from separable.zoo.cost import network_cost  # noqa: E402
-from separable.zoo.export import export_mobilenet_v1, to_onnx  # noqa: E402
-from separable.zoo.mobilenet_v1 import MobileNetV1Network  # noqa: E402
-from separable.zoo.weights import draw_weights  # noqa: E402
+from separable.zoo.architecture import Activation, MobileNetV1
+from separable.zoo.cost import network_cost
+from separable.zoo.export import export_mobilenet_v1, to_onnx
+from separable.zoo.mobilenet_v1 import MobileNetV1Network
+from separable.zoo.weights import draw_weights
 
 SMALL = MobileNetV1(alpha=0.25, resolution=64, classes=10)
 

@@ -7,11 +7,11 @@ import pytest
 
 pytest.importorskip("torch", reason="the zoo needs torch (extra 'zoo')")
 
-import torch  # noqa: E402
+import torch
 
-from separable.zoo.architecture import Activation, MobileNetV1  # noqa: E402
-from separable.zoo.mobilenet_v1 import MobileNetV1Network  # noqa: E402
-from separable.zoo.weights import WeightsError, draw_weights, load_weights  # noqa: E402
+from separable.zoo.architecture import Activation, MobileNetV1
+from separable.zoo.mobilenet_v1 import MobileNetV1Network
+from separable.zoo.weights import WeightsError, draw_weights, load_weights
 
 SPEC = MobileNetV1(alpha=0.25, resolution=64, classes=10)
 
