@@ -1,0 +1,145 @@
+"""ONNX nodes -> Relax bindings, node by node; what cannot be converted is collected, so that one error lists it all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from onnx import NodeProto, helper
+
+from separable.compiler._tvm import relax, tvm
+from separable.compiler.errors import UnsupportedOp
+from separable.compiler.fold_shapes import FoldedGraph, TensorType, describe
+from separable.compiler.graph import Graph, const, constant, identifier
+from separable.compiler.operators import CONVERTERS, Node, Refused
+
+_HINTS = {
+    "control flow is not supported: export the model with one fixed path": "If Loop Scan",
+    "the size of its result depends on data: cut it off and run it on the host": "NonMaxSuppression NonZero Unique",
+    "quantised networks are not supported: compile the float32 model that this one was made from": (
+        "ConvInteger DequantizeLinear DynamicQuantizeLinear MatMulInteger QLinearConv QLinearMatMul QuantizeLinear"
+    ),
+}
+_HINT_BY_OP = {op: hint for hint, ops in _HINTS.items() for op in ops.split()}
+# Kernels address tensors with 32-bit indices.
+_MAX_ELEMENTS = (1 << 31) - 1
+
+
+def convert(
+    folded: FoldedGraph, inputs: Mapping[str, TensorType], outputs: Sequence[str], opset: int
+) -> tuple[tvm.IRModule, dict[str, str]]:
+    """Convert the nodes that an output depends on.
+
+    Args:
+        folded: the graph's nodes, constants and tensor types.
+        inputs: the graph's inputs in order.
+        outputs: names of the graph's outputs in order.
+        opset: version of the default operator set.
+
+    Returns:
+        The canonical module, and the name of the ONNX node that each binding came from.
+
+    Raises:
+        UnsupportedOp: lists every input, node and output that cannot be compiled. What reads the result of an
+            operator unknown to ONNX has no known shape, and is checked by its operator's name only.
+    """
+    problems = [
+        f"input '{name}' is {type_.dtype}: only float32 tensors are supported"
+        for name, type_ in inputs.items()
+        if type_.dtype != "float32"
+    ]
+    graph = Graph([_variable(name, type_) for name, type_ in inputs.items()])
+    values: dict[str, relax.Expr] = dict(zip(inputs, graph.params, strict=True))
+    origins: dict[str, str] = {}
+    nodes = _live_nodes(folded.nodes, outputs)
+    read = {name for node in nodes for name in node.input}.union(outputs)
+    for node in nodes:
+        used = _used_outputs(node, read)
+        try:
+            results = _results(node, used, folded, values, opset)
+        except Refused as refusal:
+            problems.append(f"{describe(node)}: {refusal}")
+            results = _stand_ins(node, used, folded, values)
+        origin = node.name or f"{node.op_type}_{used[0]}"
+        known = len(graph.bindings)
+        for name, result in zip(used, results, strict=False):
+            values[name] = graph.bind(result, identifier(origin))
+        origins.update((var.name, origin) for var in list(graph.bindings)[known:])
+    problems += [
+        f"output '{name}' is an input or a constant: nothing is left to compute"
+        for name in outputs
+        if name in folded.constants or values.get(name) in graph.params
+    ]
+    if problems:
+        raise UnsupportedOp(problems)
+    graph.outputs = [values[name] for name in outputs]
+    return graph.to_module(), origins
+
+
+def _results(
+    node: NodeProto, used: Sequence[str], folded: FoldedGraph, values: dict[str, relax.Expr], opset: int
+) -> list[relax.Expr]:
+    for name in node.input:
+        if name in folded.constants and name not in values:
+            values[name] = _weight(name, folded)
+    converter = CONVERTERS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+    if converter is None:
+        raise Refused(_HINT_BY_OP.get(node.op_type, "this operator is not supported"))
+    if any(name and name not in values for name in node.input):
+        return []
+    shapes = [_static_shape(name, folded.types[name]) for name in used]
+    operands = tuple(values[name] if name else None for name in node.input)
+    converted = converter(Node(node.op_type, opset, operands, _attributes(node), tuple(shapes)))
+    return converted if isinstance(converted, list) else [converted]
+
+
+def _stand_ins(
+    node: NodeProto, used: Sequence[str], folded: FoldedGraph, values: Mapping[str, relax.Expr]
+) -> list[relax.Expr]:
+    """Results of a refused node, so that the nodes that read them are checked as well."""
+    types = [(name, folded.types[name]) for name in used if name in folded.types]
+    if all(constant(values.get(name)) is not None for name in node.input if name):
+        return [const(np.zeros(type_.shape or (), type_.dtype)) for _, type_ in types]
+    return [_variable(name, type_) for name, type_ in types]
+
+
+def _live_nodes(nodes: Sequence[NodeProto], outputs: Sequence[str]) -> list[NodeProto]:
+    needed, live = set(outputs), []
+    for node in reversed(nodes):
+        if not needed.isdisjoint(node.output):
+            needed.update(node.input)
+            live.append(node)
+    return live[::-1]
+
+
+def _used_outputs(node: NodeProto, read: set[str]) -> list[str]:
+    """Outputs up to the last one that is read: statistics and masks that trail unread do not count."""
+    last = max(index for index, name in enumerate(node.output) if name in read)
+    return list(node.output[: last + 1])
+
+
+def _static_shape(name: str, type_: TensorType) -> tuple[int, ...]:
+    if type_.dtype != "float32":
+        raise Refused(f"it computes in {type_.dtype}; only float32 is supported")
+    if type_.shape is None:
+        raise Refused(f"the shape of its output '{name}' depends on the input's values")
+    if not 0 < np.prod(type_.shape, dtype=object) <= _MAX_ELEMENTS:
+        raise Refused(f"its output '{name}' of shape {list(type_.shape)} is empty or too large")
+    return type_.shape
+
+
+def _weight(name: str, folded: FoldedGraph) -> relax.Expr:
+    value = folded.constants[name]
+    if value.dtype.kind not in "fiub":
+        raise Refused(f"operand '{name}' holds {value.dtype}, which is no number")
+    return const(value)
+
+
+def _variable(name: str, type_: TensorType) -> relax.Var:
+    return relax.Var(identifier(name), relax.TensorType(type_.shape, type_.dtype))
+
+
+def _attributes(node: NodeProto) -> dict[str, Any]:
+    values = {attr.name: helper.get_attribute_value(attr) for attr in node.attribute}
+    return {name: value.decode() if isinstance(value, bytes) else value for name, value in values.items()}

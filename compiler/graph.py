@@ -1,0 +1,184 @@
+"""A Relax function as a straight line of named bindings, and the one loop that every rewrite of it shares.
+
+The canonical module has one function ``main`` with one dataflow block; every binding is ``name = op(names, constants)``
+and the function returns a tuple of the outputs, also when there is only one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from separable.compiler._tvm import relax, tvm
+
+Array: TypeAlias = npt.NDArray[Any]
+Rule: TypeAlias = "Callable[[relax.Expr, Graph], relax.Expr]"
+
+
+@dataclass
+class Graph:
+    """Bindings in execution order; ``outputs`` are parameters, constants or bound variables.
+
+    Variable names are unique. :meth:`bind` is the only way in, so a binding's value is always one flat operation.
+    """
+
+    params: list[relax.Var]
+    outputs: list[relax.Expr] = field(default_factory=list)
+    bindings: dict[relax.Var, relax.Expr] = field(default_factory=dict)
+    _names: set[str] = field(default_factory=set)
+    _builder: relax.BlockBuilder = field(default_factory=relax.BlockBuilder)
+
+    def __post_init__(self) -> None:
+        self._names.update(param.name for param in self.params)
+
+    @staticmethod
+    def of(mod: tvm.IRModule) -> Graph:
+        """Read function ``main`` of a canonical module."""
+        main = mod["main"]
+        graph = Graph(list(main.params), _names={param.name for param in main.params})
+        for block in main.body.blocks:
+            for binding in block.bindings:
+                graph.bindings[binding.var] = binding.value
+                graph._names.add(binding.var.name)
+        body = main.body.body
+        graph.outputs = list(body.fields) if isinstance(body, relax.Tuple) else [body]
+        return graph
+
+    def bind(self, value: relax.Expr, name: str) -> relax.Expr:
+        """Append ``value``; operations nested in it become bindings ``name_1``, ``name_2``, ... before ``name``.
+
+        Returns the variable that holds the value; variables and constants are returned as they are.
+
+        Raises:
+            tvm.error.TVMError: the operands' shapes or types do not fit the operation.
+        """
+        return self._append(value, name, f"{name}_1", {})
+
+    def _append(self, value: relax.Expr, name: str, inner: str, done: dict[relax.Expr, relax.Expr]) -> relax.Expr:
+        if not _is_operation(value):
+            return value
+        for expr in _operands(value):
+            if expr not in done:
+                done[expr] = self._append(expr, inner, inner, done)
+        value = self._builder.normalize(substitute(value, done))
+        var = relax.DataflowVar(self._unique(name), value.ty)
+        self.bindings[var] = value
+        return var
+
+    def _unique(self, name: str) -> str:
+        while name in self._names:
+            stem, _, number = name.rpartition("_")
+            name = f"{stem}_{int(number) + 1}" if stem and number.isdecimal() else f"{name}_1"
+        self._names.add(name)
+        return name
+
+    def definition(self, expr: relax.Expr) -> relax.Expr | None:
+        """What the variable ``expr`` is bound to; None for parameters, constants and anything that is no variable."""
+        return self.bindings.get(expr) if isinstance(expr, relax.Var) else None
+
+    def users(self) -> Counter[relax.Var]:
+        """How often each variable is read, a read as model output included."""
+        reads = (expr for value in self.bindings.values() for expr in _operands(value))
+        return Counter(expr for expr in (*reads, *self.outputs) if isinstance(expr, relax.Var))
+
+    def to_module(self) -> tvm.IRModule:
+        """Build the canonical module from the bindings that an output depends on."""
+        live: set[relax.Var] = {expr for expr in self.outputs if isinstance(expr, relax.Var)}
+        for var, value in reversed(self.bindings.items()):
+            if var in live:
+                live.update(expr for expr in _operands(value) if isinstance(expr, relax.Var))
+        builder = relax.BlockBuilder()
+        renamed: dict[relax.Expr, relax.Expr] = {}
+        with builder.function("main", self.params):
+            with builder.dataflow():
+                for var, value in self.bindings.items():
+                    if var in live:
+                        emit = builder.emit_output if var in self.outputs else builder.emit
+                        renamed[var] = emit(substitute(value, renamed), var.name)
+            builder.emit_func_output(relax.Tuple([renamed.get(expr, expr) for expr in self.outputs]))
+        return builder.get()
+
+
+def rewrite(mod: tvm.IRModule, rule: Rule) -> tvm.IRModule:
+    """Give every binding's value to ``rule`` in execution order and bind what it returns under the old name.
+
+    ``rule(value, graph)`` sees operands that are already rewritten and may look at their definitions in ``graph``. It
+    returns the same value, a new one of the same shape, or a variable or constant that replaces the binding.
+    Bindings that no output needs any more are dropped.
+    """
+    old = Graph.of(mod)
+    new = Graph(old.params)
+    replaced: dict[relax.Expr, relax.Expr] = {}
+    for var, value in old.bindings.items():
+        replaced[var] = new.bind(rule(substitute(value, replaced), new), var.name)
+    new.outputs = [replaced.get(expr, expr) for expr in old.outputs]
+    return new.to_module()
+
+
+def substitute(value: relax.Expr, replacements: dict[relax.Expr, relax.Expr]) -> relax.Expr:
+    """Replace operands of one operation, also those inside a tuple operand (``concat``)."""
+    if not any(expr in replacements for expr in _operands(value)):
+        return value
+
+    def replace(expr: relax.Expr) -> relax.Expr:
+        if isinstance(expr, relax.Tuple):
+            return relax.Tuple([replace(item) for item in expr.fields])
+        return replacements.get(expr, expr)
+
+    if isinstance(value, relax.TupleGetItem):
+        return relax.TupleGetItem(replace(value.tuple_value), value.index)
+    return relax.Call(value.op, [replace(arg) for arg in value.args], value.attrs, value.ty_args)
+
+
+def is_op(expr: relax.Expr | None, *names: str) -> bool:
+    """Whether ``expr`` is a call of one of these operators, named without their ``relax.`` prefix."""
+    return isinstance(expr, relax.Call) and expr.op.name.removeprefix("relax.") in names
+
+
+def constant(expr: relax.Expr | None) -> Array | None:
+    """The value of a constant, None for everything else."""
+    if not isinstance(expr, tvm.ir.GenericConst):
+        return None
+    value: Array = expr.value.numpy()
+    return value
+
+
+def const(array: Array) -> relax.Expr:
+    """A constant in the dtype and shape of ``array``."""
+    return relax.const(np.ascontiguousarray(array).reshape(array.shape), str(array.dtype))
+
+
+def shape_of(expr: relax.Expr) -> tuple[int, ...]:
+    """The static shape of a tensor-valued variable or constant."""
+    return tuple(int(dim) for dim in expr.ty.shape.values)
+
+
+def identifier(name: str) -> str:
+    """``name`` as an identifier: other characters become ``_``, and a leading digit gets one in front."""
+    plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "node"
+    return f"_{plain}" if plain[0].isdigit() else plain
+
+
+def _is_operation(expr: relax.Expr) -> bool:
+    return isinstance(expr, relax.Call | relax.TupleGetItem)
+
+
+def _operands(value: relax.Expr) -> Iterator[relax.Expr]:
+    if isinstance(value, relax.TupleGetItem):
+        yield value.tuple_value
+    elif isinstance(value, relax.Call):
+        yield from _flatten(value.args)
+
+
+def _flatten(exprs: Iterable[relax.Expr]) -> Iterator[relax.Expr]:
+    for expr in exprs:
+        if isinstance(expr, relax.Tuple):
+            yield from expr.fields
+        else:
+            yield expr

@@ -1,0 +1,125 @@
+"""Element by element: activations, arithmetic with numpy broadcasting, and operators that do nothing in inference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+
+import numpy as np
+
+from separable.compiler._tvm import relax
+from separable.compiler.graph import const
+from separable.compiler.operators.node import Converter, Node, Refused
+
+op = relax.op
+
+
+def _unary(function: Callable[[relax.Expr], relax.Expr]) -> Converter:
+    return lambda node: function(node.operand(0))
+
+
+def _variadic(function: Callable[[relax.Expr, relax.Expr], relax.Expr]) -> Converter:
+    return lambda node: reduce(function, node.operands)
+
+
+def _scalar(value: float) -> relax.Expr:
+    return const(np.array(value, np.float32))
+
+
+def _clip(node: Node) -> relax.Expr:
+    low, high = node.scalar("min", 1), node.scalar("max", 2)
+    x = node.operand(0)
+    # ONNX reads a NaN bound as none.
+    low = -np.inf if low is None or np.isnan(low) else low
+    high = np.inf if high is None or np.isnan(high) else high
+    if np.isinf(high):
+        if low == 0:
+            return op.nn.relu(x)
+        return x if low == -np.inf else op.maximum(x, _scalar(low))
+    if low == -np.inf:
+        return op.minimum(x, _scalar(high))
+    return op.clip(x, low, high)
+
+
+def _leaky_relu(node: Node) -> relax.Expr:
+    return op.nn.leakyrelu(node.operand(0), node.attributes.get("alpha", 0.01))
+
+
+def _prelu(node: Node) -> relax.Expr:
+    slope = node.constant(1, "the slope")
+    if slope.size == 1:
+        return op.nn.leakyrelu(node.operand(0), float(slope.reshape(())))
+    shape = node.shape()
+    aligned = (1,) * (len(shape) - slope.ndim) + slope.shape
+    if len(shape) < 2 or aligned != (1, shape[1]) + (1,) * (len(shape) - 2):
+        raise Refused(f"the slope must be one number per channel, but has shape {list(slope.shape)}")
+    return op.nn.prelu(node.operand(0), const(slope.reshape(-1)), axis=1)
+
+
+def _hard_sigmoid_of(x: relax.Expr, alpha: float, beta: float) -> relax.Expr:
+    return op.clip(op.add(op.multiply(x, _scalar(alpha)), _scalar(beta)), 0.0, 1.0)
+
+
+def _hard_sigmoid(node: Node) -> relax.Expr:
+    return _hard_sigmoid_of(node.operand(0), node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5))
+
+
+def _hard_swish(node: Node) -> relax.Expr:
+    return op.multiply(node.operand(0), _hard_sigmoid_of(node.operand(0), 1 / 6, 0.5))
+
+
+def _elu(node: Node) -> relax.Expr:
+    # max(x, 0) + alpha * min(exp(x) - 1, 0): the second term is zero wherever x is positive.
+    x, alpha = node.operand(0), node.attributes.get("alpha", 1.0)
+    negative = op.minimum(op.subtract(op.exp(op.minimum(x, _scalar(0))), _scalar(1)), _scalar(0))
+    return op.add(op.nn.relu(x), op.multiply(negative, _scalar(alpha)))
+
+
+def _softplus(node: Node) -> relax.Expr:
+    # max(x, 0) + log(1 + exp(-|x|)): exp never overflows.
+    x = node.operand(0)
+    return op.add(op.nn.relu(x), op.log(op.add(op.exp(op.negative(op.abs(x))), _scalar(1))))
+
+
+def _reciprocal(node: Node) -> relax.Expr:
+    return op.divide(_scalar(1), node.operand(0))
+
+
+def _dropout(node: Node) -> relax.Expr:
+    if len(node.output_shapes) > 1:
+        raise Refused("its mask is used, so it is in training mode; export the model with model.eval()")
+    if node.has(2) and node.constant(2, "training_mode").any():
+        raise Refused("it is in training mode; export the model with model.eval()")
+    return node.operand(0)
+
+
+CONVERTERS: dict[str, Converter] = {
+    "Abs": _unary(op.abs),
+    "Add": _variadic(op.add),
+    # All tensors that reach a converter are float32, so a cast changes nothing.
+    "Cast": _unary(lambda x: x),
+    "Clip": _clip,
+    "Div": _variadic(op.divide),
+    "Dropout": _dropout,
+    "Elu": _elu,
+    "Exp": _unary(op.exp),
+    "HardSigmoid": _hard_sigmoid,
+    "HardSwish": _hard_swish,
+    "Identity": _unary(lambda x: x),
+    "LeakyRelu": _leaky_relu,
+    "Log": _unary(op.log),
+    "Max": _variadic(op.maximum),
+    "Min": _variadic(op.minimum),
+    "Mul": _variadic(op.multiply),
+    "Neg": _unary(op.negative),
+    "PRelu": _prelu,
+    "Pow": _variadic(op.power),
+    "Reciprocal": _reciprocal,
+    "Relu": _unary(op.nn.relu),
+    "Sigmoid": _unary(op.sigmoid),
+    "Softplus": _softplus,
+    "Sqrt": _unary(op.sqrt),
+    "Sub": _variadic(op.subtract),
+    "Sum": _variadic(op.add),
+    "Tanh": _unary(op.tanh),
+}

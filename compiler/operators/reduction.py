@@ -1,0 +1,72 @@
+"""Pooling, reductions over axes, and softmax."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from separable.compiler._tvm import relax
+from separable.compiler.operators.node import Converter, Node, Refused
+from separable.compiler.operators.window import padding_of
+
+op = relax.op
+
+
+def _max_pool(node: Node) -> relax.Expr:
+    if len(node.output_shapes) > 1:
+        raise Refused("the indices of the maxima are used; only their values are supported")
+    return op.nn.max_pool2d(node.operand(0), **_window(node), dilation=node.attributes.get("dilations", [1, 1]))
+
+
+def _average_pool(node: Node) -> relax.Expr:
+    if any(step != 1 for step in node.attributes.get("dilations", [])):
+        raise Refused("dilated average pooling is not supported")
+    padded = bool(node.attributes.get("count_include_pad", 0))
+    if padded and node.attributes.get("ceil_mode", 0):
+        raise Refused("ceil_mode together with count_include_pad is not supported")
+    return op.nn.avg_pool2d(node.operand(0), **_window(node), count_include_pad=padded)
+
+
+def _window(node: Node) -> dict[str, list[int]]:
+    node.require_rank(4, "pools")
+    kernel = node.attributes["kernel_shape"]
+    strides = node.attributes.get("strides", [1, 1])
+    return {"pool_size": kernel, "strides": strides, "padding": padding_of(node, kernel)}
+
+
+def _global(function: Callable[..., relax.Expr]) -> Converter:
+    return lambda node: function(node.operand(0), axis=list(range(2, len(node.shape()))), keepdims=True)
+
+
+def _reduce(function: Callable[..., relax.Expr]) -> Converter:
+    def convert(node: Node) -> relax.Expr:
+        rank = len(node.shape())
+        axes = node.setting("axes", 1)
+        if not axes and node.attributes.get("noop_with_empty_axes", 0):
+            return node.operand(0)
+        axes = sorted(axis % rank for axis in axes or range(rank))
+        return function(node.operand(0), axis=axes, keepdims=bool(node.attributes.get("keepdims", 1)))
+
+    return convert
+
+
+def _softmax(node: Node) -> relax.Expr:
+    x, shape = node.operand(0), node.shape()
+    axis = node.attributes.get("axis", -1 if node.opset >= 13 else 1) % len(shape)
+    if node.opset >= 13 or axis == len(shape) - 1:
+        return op.nn.softmax(x, axis=axis)
+    # Before operator set 13 all axes from this one on are one.
+    flat = op.reshape(x, [math.prod(shape[:axis]), math.prod(shape[axis:])])
+    return op.reshape(op.nn.softmax(flat, axis=1), list(shape))
+
+
+CONVERTERS: dict[str, Converter] = {
+    "AveragePool": _average_pool,
+    "GlobalAveragePool": _global(op.mean),
+    "GlobalMaxPool": _global(op.max),
+    "MaxPool": _max_pool,
+    "ReduceMax": _reduce(op.max),
+    "ReduceMean": _reduce(op.mean),
+    "ReduceSum": _reduce(op.sum),
+    "Softmax": _softmax,
+}
