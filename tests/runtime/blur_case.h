@@ -26,7 +26,8 @@ static inline void blur_check(const float x[BLUR_SIZE], const float y[BLUR_SIZE]
 {
     static const float bias[BLUR_CHANNELS] = {0.5f, -1.5f};
     for (int i = 0; i < BLUR_SIZE; ++i) {
-        const int channel = i / (BLUR_ROWS * BLUR_COLUMNS), row = i / BLUR_COLUMNS % BLUR_ROWS, column = i % BLUR_COLUMNS;
+        const int channel = i / (BLUR_ROWS * BLUR_COLUMNS);
+        const int row = i / BLUR_COLUMNS % BLUR_ROWS, column = i % BLUR_COLUMNS;
         float sum = bias[channel];
         for (int tap = 0; tap < 9; ++tap)
             sum += blur_pixel(x, channel, row + tap / 3 - 1, column + tap % 3 - 1);

@@ -1,0 +1,284 @@
+"""The loader as a user meets it: load, call, profile, close, and every mistake it catches."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from separable.runtime import loader
+from separable.runtime.loader import Model, ModelError, TensorSpec, load
+
+from .conftest import ROOT, BuildModel
+
+
+@pytest.fixture(scope="module")
+def blur(build_model: BuildModel) -> Path:
+    return build_model("blur")
+
+
+@pytest.fixture(scope="module")
+def pair(build_model: BuildModel) -> Path:
+    return build_model("pair")
+
+
+def image(seed: int = 0) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(seed).standard_normal((1, 2, 6, 8), dtype=np.float32)
+
+
+def blurred(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
+    return 2 * (windows.sum(axis=(4, 5)) + np.float32([0.5, -1.5]).reshape(1, 2, 1, 1))
+
+
+class TestModel:
+    @pytest.mark.parametrize("threads", [None, 1, 2, 4])
+    def test_one_input_and_output(self, blur: Path, threads: int | None) -> None:
+        with load(blur, threads=threads) as model:
+            for seed in range(3):
+                np.testing.assert_allclose(model(image(seed)), blurred(image(seed)), rtol=1e-5, atol=1e-5)
+
+    def test_named_and_positional(self, pair: Path) -> None:
+        count = np.arange(12, dtype=np.int32).reshape(4, 3)
+        offset = np.full((4, 3), 0.5, np.float32)
+        with load(pair) as model:
+            for result in (
+                model(count, offset),
+                model({"offset": offset, "count": count}),
+                model.run({"count": count, "offset": offset}),
+            ):
+                assert isinstance(result, dict)
+                np.testing.assert_array_equal(result["sum"], count + offset)
+                np.testing.assert_array_equal(result["negated"], -count)
+
+    def test_out(self, blur: Path, pair: Path) -> None:
+        with load(blur) as model:
+            y = np.empty((1, 2, 6, 8), np.float32)
+            assert model(image(), out=y) is y
+            np.testing.assert_allclose(y, blurred(image()), rtol=1e-5, atol=1e-5)
+            assert model.run({"x": image()}, {"y": y})["y"] is y
+        with load(pair) as model:
+            total = np.empty((4, 3), np.float32)
+            result = model(np.ones((4, 3), np.int32), np.ones((4, 3), np.float32), out={"sum": total})
+            assert isinstance(result, dict)
+            assert result["sum"] is total
+            assert result["negated"].min() == -1
+            assert total.min() == 2
+
+    def test_description(self, pair: Path) -> None:
+        with load(pair) as model:
+            assert model.manifest["name"] == "pair"
+            assert model.inputs == (
+                TensorSpec("count", (4, 3), np.dtype("int32")),
+                TensorSpec("offset", (4, 3), np.dtype("float32")),
+            )
+            assert [str(spec) for spec in model.outputs] == ["sum float32[4, 3]", "negated int32[4, 3]"]
+
+    def test_profile(self, blur: Path) -> None:
+        with load(blur) as model:
+            for times in (model.profile(image()), model.profile({"x": image()})):
+                assert [time.kernel for time in times] == ["k0_pad", "k1_blur", "k2_double", "k3_spoil"]
+                assert times[1].name == "blur+bias"
+                assert times[1].flops == 912
+                assert times[0].bytes == 768
+                assert all(time.nanoseconds >= 0 for time in times)
+
+    def test_from_many_threads(self, blur: Path) -> None:
+        with load(blur, threads=2) as shared, load(blur, threads=1) as other, ThreadPoolExecutor(4) as threads:
+            models = [shared, shared, other, shared] * 20
+            results = threads.map(lambda model, seed: model(image(seed)), models, range(80))
+            for seed, result in enumerate(results):
+                np.testing.assert_allclose(result, blurred(image(seed)), rtol=1e-5, atol=1e-5)
+
+    def test_in_a_forked_process(self, blur: Path) -> None:
+        model = load(blur, threads=2)
+        model(image())
+        child = os.fork()
+        if child == 0:
+            same = np.allclose(model(image(1)), blurred(image(1)), atol=1e-5)
+            model.close()
+            os._exit(0 if same else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        model.close()
+
+    def test_closed(self, blur: Path) -> None:
+        with load(blur) as model:
+            pass
+        model.close()
+        for use in (lambda: model(image()), lambda: model.profile(image())):
+            with pytest.raises(ModelError, match=r"model blur is closed; load it again"):
+                use()
+
+    def test_dropped_model_ends_its_threads(self, blur: Path) -> None:
+        before = len(os.listdir("/proc/self/task"))
+        for _ in range(20):
+            load(blur)(image())
+        gc.collect()
+        assert len(os.listdir("/proc/self/task")) == before
+
+    def test_renamed_library(self, blur: Path, tmp_path: Path) -> None:
+        renamed = shutil.copy(blur, tmp_path / "other name.bin")
+        with load(renamed) as model:
+            assert model.manifest["name"] == "blur"
+
+
+class TestBesideTheLibrary:
+    """The loader's file as the compiler delivers it: NAME.py beside NAME.so, without this package."""
+
+    @pytest.fixture
+    def folder(self, blur: Path, tmp_path: Path) -> Path:
+        shutil.copy(blur, tmp_path / "blur.so")
+        shutil.copy(loader.__file__, tmp_path / "blur.py")
+        return tmp_path
+
+    def test_load_without_path(self, folder: Path) -> None:
+        spec = importlib.util.spec_from_file_location("blur", folder / "blur.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["blur"] = module  # dataclasses look their module up
+        spec.loader.exec_module(module)
+        with module.load() as model:
+            np.testing.assert_allclose(model(image()), blurred(image()), rtol=1e-5, atol=1e-5)
+        del sys.modules["blur"]
+
+    def test_needs_numpy_only(self, folder: Path) -> None:
+        code = f"import runpy, sys; runpy.run_path({str(folder / 'blur.py')!r});"
+        code += "print(*({'separable', 'tvm', 'onnx', 'torch'} & sys.modules.keys()))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == ""
+
+    def test_as_a_program(self, folder: Path) -> None:
+        command = [sys.executable, folder / "blur.py"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout)["outputs"][0]["name"] == "y"
+        (folder / "blur.so").unlink()
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert re.search(r"blur\.so cannot be read: No such file.*; check the path", done.stderr)
+
+
+class TestBadArrays:
+    @pytest.fixture
+    def model(self, blur: Path) -> Iterator[Model]:
+        with load(blur, threads=1) as model:
+            yield model
+
+    @pytest.mark.parametrize(
+        ("x", "message"),
+        [
+            ([1.0], r"input 'x' is a list, expected a numpy array; use np\.asarray"),
+            (image().astype(np.float64), r"'x' has dtype float64, expected float32; use \.astype\('float32'\)"),
+            (image().astype(">f4"), r"'x' has dtype >f4, expected float32"),
+            (image()[0], r"'x' has shape \(2, 6, 8\), expected \(1, 2, 6, 8\)"),
+            (image().transpose(0, 1, 3, 2).copy().transpose(0, 1, 3, 2), r"not contiguous.*np\.ascontiguousarray"),
+            (np.zeros((1, 2, 6, 9), np.float32)[..., 1:], r"not contiguous.*np\.ascontiguousarray"),
+            (np.zeros(385, np.uint8)[1:].view(np.float32).reshape(1, 2, 6, 8), r"np\.ascontiguousarray"),
+            ({"y": image()}, r"no input 'y'; its inputs are: x float32\[1, 2, 6, 8\]"),
+            ({}, r"input 'x' is missing; give x float32\[1, 2, 6, 8\]"),
+        ],
+    )
+    def test_input(self, model: Model, x: Any, message: str) -> None:
+        with pytest.raises(ModelError, match=message):
+            model(x)
+
+    def test_wrong_number(self, model: Model) -> None:
+        with pytest.raises(ModelError, match=r"2 inputs are given, the model has 1: x float32\[1, 2, 6, 8\]"):
+            model(image(), image())
+
+    def test_output(self, model: Model) -> None:
+        x = image()
+        frozen = image()
+        frozen.flags.writeable = False
+        for out, message in [
+            (image().astype(np.float16), "output 'y' has dtype float16"),
+            (image()[0], "output 'y' has shape"),
+            (frozen, "output 'y' is read-only"),
+            (x, "output 'y' overlaps"),
+            ({"z": image()}, "no output 'z'"),
+        ]:
+            with pytest.raises(ModelError, match=message):
+                model(x, out=out)
+
+
+class TestBadLibraries:
+    def test_missing(self, tmp_path: Path) -> None:
+        with pytest.raises(ModelError, match=r"nothing\.so cannot be read: No such file.*check the path"):
+            load(tmp_path / "nothing.so")
+        with pytest.raises(ModelError, match="cannot be read: Is a directory"):
+            load(tmp_path)
+
+    @pytest.mark.parametrize("content", [b"", b"\x7fELF", b"import numpy\n" * 100])
+    def test_not_a_library(self, tmp_path: Path, content: bytes) -> None:
+        (tmp_path / "text.so").write_bytes(content)
+        with pytest.raises(ModelError, match=r"text\.so is not a shared library; give the \.so"):
+            load(tmp_path / "text.so")
+
+    def test_not_a_model(self) -> None:
+        from _ctypes import __file__ as library  # any library that is no model
+
+        with pytest.raises(ModelError, match="is no compiled model: it exports 0 functions NAME_abi_version"):
+            load(library)
+
+    def test_truncated_anywhere(self, blur: Path, tmp_path: Path) -> None:
+        content = blur.read_bytes()
+        short = tmp_path / "short.so"
+        for size in [20, 63, 64, 100, *range(1000, len(content), 997), len(content) - 1]:
+            short.write_bytes(content[:size])
+            with pytest.raises(ModelError, match=r"truncated: it holds \d+ of \d+ bytes; copy the file again"):
+                load(short)
+
+    @pytest.mark.parametrize(("offset", "value"), [(18, 40), (18, 22), (4, 1), (16, 2)])
+    def test_foreign(self, blur: Path, tmp_path: Path, offset: int, value: int) -> None:
+        content = bytearray(blur.read_bytes())
+        content[offset] = value
+        (tmp_path / "foreign.so").write_bytes(content)
+        with pytest.raises(ModelError, match=r"compiled for (arm|ELF machine 22), this machine is|no 64-bit shared"):
+            load(tmp_path / "foreign.so")
+
+    def test_other_architecture(self, blur: Path, tmp_path: Path) -> None:
+        there, here, machine = ("arm64", "x86-64", 183) if os.uname().machine == "x86_64" else ("x86-64", "arm64", 62)
+        content = bytearray(blur.read_bytes())
+        content[18] = machine
+        (tmp_path / "foreign.so").write_bytes(content)
+        with pytest.raises(ModelError, match=f"is compiled for {there}, this machine is {here}; compile it for this"):
+            load(tmp_path / "foreign.so")
+
+    @pytest.mark.parametrize("field", [40, 41, 45, 60])  # bytes of e_shoff and e_shnum
+    def test_damaged_section_table(self, blur: Path, tmp_path: Path, field: int) -> None:
+        content = bytearray(blur.read_bytes())
+        content[field] ^= 0x7F
+        (tmp_path / "damaged.so").write_bytes(content)
+        with pytest.raises(ModelError, match=r"damaged\.so is (damaged|truncated|no compiled model)"):
+            load(tmp_path / "damaged.so")
+
+    def test_abi_version(self, build_model: BuildModel) -> None:
+        with pytest.raises(ModelError, match=r"has ABI version 99, this loader knows version 1; use the loader"):
+            load(build_model("blur", "-DBLUR_ABI_VERSION=99"))
+
+    def test_cpu_lacks_features(self, build_model: BuildModel) -> None:
+        library = build_model("blur", "-DBLUR_ISA=(UINT64_C(1)<<0|UINT64_C(1)<<32)")  # sse42 and asimd
+        with pytest.raises(ModelError, match=r"blur was compiled for a test CPU, but this CPU lacks (SSE4.2|Advanced)"):
+            load(library)
+
+    def test_threads(self, blur: Path) -> None:
+        with pytest.raises(ModelError, match=r"blur\.so: options\.threads is -1, expected 0 or more"):
+            load(blur, threads=-1)
+
+
+def test_abi_version_matches_the_header() -> None:
+    header = (ROOT / "runtime" / "separable.h").read_text()
+    assert f"#define SEPARABLE_ABI_VERSION {loader.ABI_VERSION}\n" in header
