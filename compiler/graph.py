@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +23,19 @@ Rule: TypeAlias = "Callable[[relax.Expr, Graph], relax.Expr]"
 
 @dataclass
 class Graph:
-    """Bindings in execution order; ``outputs`` are parameters, constants or bound variables.
+    """Bindings in execution order, with unique variable names; every value is one operation without nesting.
 
-    Variable names are unique. :meth:`bind` is the only way in, so a binding's value is always one flat operation.
+    Attributes:
+        params: the model's inputs.
+        outputs: the model's outputs: bound variables, parameters or constants.
+        bindings: value of each variable.
+        reads: during :func:`rewrite`, how often the module that is being rewritten reads each variable, by name.
     """
 
     params: list[relax.Var]
     outputs: list[relax.Expr] = field(default_factory=list)
     bindings: dict[relax.Var, relax.Expr] = field(default_factory=dict)
+    reads: Counter[str] = field(default_factory=Counter)
     _names: set[str] = field(default_factory=set)
     _builder: relax.BlockBuilder = field(default_factory=relax.BlockBuilder)
 
@@ -51,25 +56,39 @@ class Graph:
         return graph
 
     def bind(self, value: relax.Expr, name: str) -> relax.Expr:
-        """Append ``value``; operations nested in it become bindings ``name_1``, ``name_2``, ... before ``name``.
+        """Like :meth:`append`, under ``name`` or, where that is taken, ``name`` with a number."""
+        return self.append(value, self._unique(name)) if _is_operation(value) else value
+
+    def append(self, value: relax.Expr, name: str) -> relax.Expr:
+        """Bind ``value`` to a variable ``name``; operations nested in it become ``name_1``, ``name_2``, ... before it.
 
         Returns the variable that holds the value; variables and constants are returned as they are.
 
         Raises:
             tvm.error.TVMError: the operands' shapes or types do not fit the operation.
         """
-        return self._append(value, name, f"{name}_1", {})
+        done: dict[relax.Expr, relax.Expr] = {}
 
-    def _append(self, value: relax.Expr, name: str, inner: str, done: dict[relax.Expr, relax.Expr]) -> relax.Expr:
-        if not _is_operation(value):
-            return value
-        for expr in _operands(value):
-            if expr not in done:
-                done[expr] = self._append(expr, inner, inner, done)
-        value = self._builder.normalize(substitute(value, done))
-        var = relax.DataflowVar(self._unique(name), value.ty)
-        self.bindings[var] = value
-        return var
+        def flatten(expr: relax.Expr, own_name: str | None = None) -> relax.Expr:
+            if not _is_operation(expr):
+                return expr
+            for operand in _operands(expr):
+                if operand not in done:
+                    done[operand] = flatten(operand)
+            flat = self.typed(substitute(expr, done))
+            var = relax.DataflowVar(own_name or self._unique(f"{name}_1"), flat.ty)
+            self.bindings[var] = flat
+            return var
+
+        return flatten(value, name)
+
+    def typed(self, value: relax.Expr) -> relax.Expr:
+        """``value``, one operation without nesting, with its type inferred."""
+        return self._builder.normalize(value)
+
+    def rebind(self, var: relax.Var, value: relax.Expr) -> None:
+        """Give an existing variable a new value with the same shape and operands bound before it."""
+        self.bindings[var] = self.typed(value)
 
     def _unique(self, name: str) -> str:
         while name in self._names:
@@ -82,10 +101,10 @@ class Graph:
         """What the variable ``expr`` is bound to; None for parameters, constants and anything that is no variable."""
         return self.bindings.get(expr) if isinstance(expr, relax.Var) else None
 
-    def users(self) -> Counter[relax.Var]:
-        """How often each variable is read, a read as model output included."""
-        reads = (expr for value in self.bindings.values() for expr in _operands(value))
-        return Counter(expr for expr in (*reads, *self.outputs) if isinstance(expr, relax.Var))
+    def count_reads(self) -> Counter[str]:
+        """How often each variable is read, by name; being a model output counts as a read."""
+        reads = [expr for value in self.bindings.values() for expr in _operands(value)]
+        return Counter(expr.name for expr in (*reads, *self.outputs) if isinstance(expr, relax.Var))
 
     def to_module(self) -> tvm.IRModule:
         """Build the canonical module from the bindings that an output depends on."""
@@ -110,13 +129,18 @@ def rewrite(mod: tvm.IRModule, rule: Rule) -> tvm.IRModule:
 
     ``rule(value, graph)`` sees operands that are already rewritten and may look at their definitions in ``graph``. It
     returns the same value, a new one of the same shape, or a variable or constant that replaces the binding.
-    Bindings that no output needs any more are dropped.
+    Bindings that no output needs any more are dropped. A model output always stays the result of an operation.
     """
     old = Graph.of(mod)
-    new = Graph(old.params)
+    # New names must differ from old ones that are still to come.
+    new = Graph(old.params, reads=old.count_reads(), _names=old._names)
     replaced: dict[relax.Expr, relax.Expr] = {}
     for var, value in old.bindings.items():
-        replaced[var] = new.bind(rule(substitute(value, replaced), new), var.name)
+        value = new.typed(substitute(value, replaced))
+        result = new.append(rule(value, new), var.name)
+        if var in old.outputs and result not in new.bindings:
+            result = new.append(value, var.name)
+        replaced[var] = result
     new.outputs = [replaced.get(expr, expr) for expr in old.outputs]
     return new.to_module()
 
@@ -136,7 +160,7 @@ def substitute(value: relax.Expr, replacements: dict[relax.Expr, relax.Expr]) ->
     return relax.Call(value.op, [replace(arg) for arg in value.args], value.attrs, value.ty_args)
 
 
-def is_op(expr: relax.Expr | None, *names: str) -> bool:
+def is_op(expr: relax.Expr | None, *names: str) -> TypeGuard[relax.Call]:
     """Whether ``expr`` is a call of one of these operators, named without their ``relax.`` prefix."""
     return isinstance(expr, relax.Call) and expr.op.name.removeprefix("relax.") in names
 

@@ -1,0 +1,82 @@
+"""``f(a, b) => c`` for constants, ``(x + a) + b => x + (a + b)``, ``(x·a)·b => x·(a·b)``; constants come second.
+
+Subtracting a constant is adding its negative, dividing by one is multiplying by its reciprocal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from separable.compiler._tvm import relax, tvm
+from separable.compiler.graph import Array, Graph, const, constant, is_op, rewrite, shape_of
+
+op = relax.op
+
+_BINARY: dict[str, Callable[[Array, Array], Array]] = {
+    "relax.add": np.add,
+    "relax.divide": np.divide,
+    "relax.maximum": np.maximum,
+    "relax.minimum": np.minimum,
+    "relax.multiply": np.multiply,
+    "relax.power": np.power,
+    "relax.subtract": np.subtract,
+}
+_UNARY: dict[str, Callable[[Array], Array]] = {
+    "relax.abs": np.abs,
+    "relax.exp": np.exp,
+    "relax.log": np.log,
+    "relax.negative": np.negative,
+    "relax.nn.relu": lambda x: np.maximum(x, 0),
+    "relax.sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "relax.sqrt": np.sqrt,
+    "relax.tanh": np.tanh,
+}
+
+
+def fold_constants(mod: tvm.IRModule) -> tvm.IRModule:
+    """Evaluate with numpy what needs no input, and bring arithmetic with constants into one form."""
+    return rewrite(mod, _rule)
+
+
+def _rule(value: relax.Expr, graph: Graph) -> relax.Expr:
+    if not isinstance(value, relax.Call):
+        return value
+    folded = _evaluate(value)
+    if folded is not None:
+        return const(folded.astype(np.float32).reshape(shape_of(value)))
+    if is_op(value, "add", "multiply", "maximum", "minimum") and constant(value.args[0]) is not None:
+        value = relax.Call(value.op, [value.args[1], value.args[0]])
+    elif is_op(value, "subtract", "divide") and (right := constant(value.args[1])) is not None:
+        double = right.astype(np.float64)
+        function, operand = (op.add, -double) if is_op(value, "subtract") else (op.multiply, 1 / double)
+        value = function(value.args[0], const(operand.astype(np.float32)))
+    return _merge(value, graph)
+
+
+def _evaluate(value: relax.Call) -> Array | None:
+    arrays = [constant(arg) for arg in value.args]
+    known = [array.astype(np.float64) for array in arrays if array is not None]
+    with np.errstate(all="ignore"):
+        if value.op.name in _BINARY and len(known) == 2:
+            return _BINARY[value.op.name](*known)
+        if value.op.name in _UNARY and known:
+            return _UNARY[value.op.name](*known)
+    if is_op(value, "reshape") and known:
+        return known[0]
+    if is_op(value, "permute_dims") and known:
+        return known[0].transpose([int(axis) for axis in value.attrs.axes])
+    return None
+
+
+def _merge(value: relax.Call, graph: Graph) -> relax.Expr:
+    outer = constant(value.args[1]) if is_op(value, "add", "multiply") else None
+    inner = graph.definition(value.args[0])
+    if outer is None or not isinstance(inner, relax.Call) or inner.op != value.op:
+        return value
+    constant_inside = constant(inner.args[1])
+    if constant_inside is None:
+        return value
+    merged = _BINARY[value.op.name](constant_inside.astype(np.float64), outer.astype(np.float64))
+    return relax.Call(value.op, [inner.args[0], const(merged.astype(np.float32))])
