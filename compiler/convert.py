@@ -10,8 +10,9 @@ from onnx import NodeProto, helper
 
 from separable.compiler._tvm import relax, tvm
 from separable.compiler.errors import UnsupportedOp
+from separable.compiler.exprs import const, constant, identifier
 from separable.compiler.fold_shapes import FoldedGraph, TensorType, describe
-from separable.compiler.graph import Graph, const, constant, identifier
+from separable.compiler.graph import Graph
 from separable.compiler.operators import CONVERTERS, Node, Refused
 
 _HINTS = {

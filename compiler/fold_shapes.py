@@ -15,7 +15,7 @@ from onnx import AttributeProto, NodeProto, OperatorSetIdProto, TypeProto, defs,
 from onnx.reference import ReferenceEvaluator
 
 from separable.compiler.errors import InvalidModel
-from separable.compiler.graph import Array
+from separable.compiler.exprs import Array
 
 # Deterministic, free of control flow and of results that outgrow what shape inference announces.
 _FOLDABLE = frozenset(

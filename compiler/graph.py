@@ -6,18 +6,14 @@ and the function returns a tuple of the outputs, also when there is only one.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeGuard
-
-import numpy as np
-import numpy.typing as npt
+from typing import TypeAlias
 
 from separable.compiler._tvm import relax, tvm
+from separable.compiler.exprs import is_operation, operands, substitute
 
-Array: TypeAlias = npt.NDArray[Any]
 Rule: TypeAlias = "Callable[[relax.Expr, Graph], relax.Expr]"
 
 
@@ -57,7 +53,7 @@ class Graph:
 
     def bind(self, value: relax.Expr, name: str) -> relax.Expr:
         """Like :meth:`append`, under ``name`` or, where that is taken, ``name`` with a number."""
-        return self.append(value, self._unique(name)) if _is_operation(value) else value
+        return self.append(value, self._unique(name)) if is_operation(value) else value
 
     def append(self, value: relax.Expr, name: str) -> relax.Expr:
         """Bind ``value`` to a variable ``name``; operations nested in it become ``name_1``, ``name_2``, ... before it.
@@ -70,9 +66,9 @@ class Graph:
         done: dict[relax.Expr, relax.Expr] = {}
 
         def flatten(expr: relax.Expr, own_name: str | None = None) -> relax.Expr:
-            if not _is_operation(expr):
+            if not is_operation(expr):
                 return expr
-            for operand in _operands(expr):
+            for operand in operands(expr):
                 if operand not in done:
                     done[operand] = flatten(operand)
             flat = self.typed(substitute(expr, done))
@@ -103,7 +99,7 @@ class Graph:
 
     def count_reads(self) -> Counter[str]:
         """How often each variable is read, by name; being a model output counts as a read."""
-        reads = [expr for value in self.bindings.values() for expr in _operands(value)]
+        reads = [expr for value in self.bindings.values() for expr in operands(value)]
         return Counter(expr.name for expr in (*reads, *self.outputs) if isinstance(expr, relax.Var))
 
     def to_module(self) -> tvm.IRModule:
@@ -111,7 +107,7 @@ class Graph:
         live: set[relax.Var] = {expr for expr in self.outputs if isinstance(expr, relax.Var)}
         for var, value in reversed(self.bindings.items()):
             if var in live:
-                live.update(expr for expr in _operands(value) if isinstance(expr, relax.Var))
+                live.update(expr for expr in operands(value) if isinstance(expr, relax.Var))
         builder = relax.BlockBuilder()
         renamed: dict[relax.Expr, relax.Expr] = {}
         with builder.function("main", self.params):
@@ -143,66 +139,3 @@ def rewrite(mod: tvm.IRModule, rule: Rule) -> tvm.IRModule:
         replaced[var] = result
     new.outputs = [replaced.get(expr, expr) for expr in old.outputs]
     return new.to_module()
-
-
-def substitute(value: relax.Expr, replacements: dict[relax.Expr, relax.Expr]) -> relax.Expr:
-    """Replace operands of one operation, also those inside a tuple operand (``concat``)."""
-    if not any(expr in replacements for expr in _operands(value)):
-        return value
-
-    def replace(expr: relax.Expr) -> relax.Expr:
-        if isinstance(expr, relax.Tuple):
-            return relax.Tuple([replace(item) for item in expr.fields])
-        return replacements.get(expr, expr)
-
-    if isinstance(value, relax.TupleGetItem):
-        return relax.TupleGetItem(replace(value.tuple_value), value.index)
-    return relax.Call(value.op, [replace(arg) for arg in value.args], value.attrs, value.ty_args)
-
-
-def is_op(expr: relax.Expr | None, *names: str) -> TypeGuard[relax.Call]:
-    """Whether ``expr`` is a call of one of these operators, named without their ``relax.`` prefix."""
-    return isinstance(expr, relax.Call) and expr.op.name.removeprefix("relax.") in names
-
-
-def constant(expr: relax.Expr | None) -> Array | None:
-    """The value of a constant, None for everything else."""
-    if not isinstance(expr, tvm.ir.GenericConst):
-        return None
-    value: Array = expr.value.numpy()
-    return value
-
-
-def const(array: Array) -> relax.Expr:
-    """A constant in the dtype and shape of ``array``."""
-    return relax.const(np.ascontiguousarray(array).reshape(array.shape), str(array.dtype))
-
-
-def shape_of(expr: relax.Expr) -> tuple[int, ...]:
-    """The static shape of a tensor-valued variable or constant."""
-    return tuple(int(dim) for dim in expr.ty.shape.values)
-
-
-def identifier(name: str) -> str:
-    """``name`` as an identifier: other characters become ``_``, and a leading digit gets one in front."""
-    plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "node"
-    return f"_{plain}" if plain[0].isdigit() else plain
-
-
-def _is_operation(expr: relax.Expr) -> bool:
-    return isinstance(expr, relax.Call | relax.TupleGetItem)
-
-
-def _operands(value: relax.Expr) -> Iterator[relax.Expr]:
-    if isinstance(value, relax.TupleGetItem):
-        yield value.tuple_value
-    elif isinstance(value, relax.Call):
-        yield from _flatten(value.args)
-
-
-def _flatten(exprs: Iterable[relax.Expr]) -> Iterator[relax.Expr]:
-    for expr in exprs:
-        if isinstance(expr, relax.Tuple):
-            yield from expr.fields
-        else:
-            yield expr

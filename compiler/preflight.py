@@ -14,8 +14,8 @@ from google.protobuf.message import DecodeError
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from separable.compiler.errors import DynamicShape, InvalidModel, InvalidShape, MissingExternalData
+from separable.compiler.exprs import Array
 from separable.compiler.fold_shapes import TensorType, opset_of, schema_of
-from separable.compiler.graph import Array
 
 # Protocol buffers end here; larger models keep their weights in external data files.
 _MAX_FILE_BYTES = (1 << 31) - 1

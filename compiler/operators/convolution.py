@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from separable.compiler._tvm import relax
-from separable.compiler.graph import const
+from separable.compiler.exprs import const
 from separable.compiler.operators.node import Converter, Node, Refused
 from separable.compiler.operators.window import padding_of
 

@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 
 from separable.compiler._tvm import relax
-from separable.compiler.graph import const
+from separable.compiler.exprs import const
 from separable.compiler.operators.node import Converter, Node, Refused
 
 op = relax.op

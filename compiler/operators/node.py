@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from separable.compiler._tvm import relax
-from separable.compiler.graph import Array, constant, shape_of
+from separable.compiler.exprs import Array, constant, shape_of
 
 Converter: TypeAlias = "Callable[[Node], relax.Expr | list[relax.Expr]]"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from separable.compiler._tvm import relax, tvm
-from separable.compiler.graph import Graph, is_op, rewrite, shape_of
+from separable.compiler.exprs import is_op, shape_of
+from separable.compiler.graph import Graph, rewrite
 
 op = relax.op
 

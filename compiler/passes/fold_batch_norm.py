@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from separable.compiler._tvm import relax, tvm
-from separable.compiler.graph import Array, Graph, const, constant, is_op, rewrite, shape_of
+from separable.compiler.exprs import Array, const, constant, is_op, per_channel, shape_of
+from separable.compiler.graph import Graph, rewrite
 
 op = relax.op
 
@@ -41,11 +42,11 @@ def _scale_and_shift(norm: relax.Call) -> tuple[Array, Array]:
 def _fold_into_weights(data: relax.Expr, scale: Array, shift: Array, graph: Graph) -> tuple[relax.Expr, Array] | None:
     """Scale the weights of the operation behind ``data``; returns it and the bias that is left to add."""
     linear, value = data, graph.definition(data)
-    if is_op(value, "add") and (bias := constant(value.args[1])) is not None:
-        if graph.reads[data.name] > 1 or bias.size not in (1, scale.size):
+    if is_op(value, "add") and (bias := per_channel(value.args[1], shape_of(data))) is not None:
+        if graph.reads[data.name] > 1:
             return None
         linear, value = value.args[0], graph.definition(value.args[0])
-        shift = shift + bias.reshape(-1).astype(np.float64) * scale
+        shift = shift + bias * scale
     if not is_op(value, "nn.conv2d", "matmul") or graph.reads[linear.name] > 1:
         return None
     weights = _double(value.args[1])

@@ -1,6 +1,7 @@
 """``f(a, b) => c`` for constants, ``(x + a) + b => x + (a + b)``, ``(x·a)·b => x·(a·b)``; constants come second.
 
-Subtracting a constant is adding its negative, dividing by one is multiplying by its reciprocal.
+Subtracting a constant is adding its negative, dividing by one is multiplying by its reciprocal. A constant that is no
+scalar has as many axes as the result: a bias is (1, C, 1, 1).
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Callable
 import numpy as np
 
 from separable.compiler._tvm import relax, tvm
-from separable.compiler.graph import Array, Graph, const, constant, is_op, rewrite, shape_of
+from separable.compiler.exprs import Array, const, constant, is_op, shape_of
+from separable.compiler.graph import Graph, rewrite
 
 op = relax.op
 
@@ -43,6 +45,7 @@ def fold_constants(mod: tvm.IRModule) -> tvm.IRModule:
 def _rule(value: relax.Expr, graph: Graph) -> relax.Expr:
     if not isinstance(value, relax.Call):
         return value
+    rank = len(shape_of(value))
     folded = _evaluate(value)
     if folded is not None:
         return const(folded.astype(np.float32).reshape(shape_of(value)))
@@ -50,9 +53,18 @@ def _rule(value: relax.Expr, graph: Graph) -> relax.Expr:
         value = relax.Call(value.op, [value.args[1], value.args[0]])
     elif is_op(value, "subtract", "divide") and (right := constant(value.args[1])) is not None:
         double = right.astype(np.float64)
-        function, operand = (op.add, -double) if is_op(value, "subtract") else (op.multiply, 1 / double)
+        with np.errstate(divide="ignore"):
+            function, operand = (op.add, -double) if is_op(value, "subtract") else (op.multiply, 1 / double)
         value = function(value.args[0], const(operand.astype(np.float32)))
-    return _merge(value, graph)
+    return _align(_merge(value, graph), rank)
+
+
+def _align(value: relax.Call, rank: int) -> relax.Call:
+    """Write a constant that broadcasts with all its axes, so that a bias is (1, C, 1, 1); scalars stay scalars."""
+    array = constant(value.args[1]) if value.op.name in _BINARY else None
+    if array is None or array.size == 1 or array.ndim == rank:
+        return value
+    return relax.Call(value.op, [value.args[0], const(array.reshape((1,) * (rank - array.ndim) + array.shape))])
 
 
 def _evaluate(value: relax.Call) -> Array | None:

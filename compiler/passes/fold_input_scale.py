@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from separable.compiler._tvm import relax, tvm
-from separable.compiler.graph import Array, Graph, const, constant, is_op, rewrite, shape_of
+from separable.compiler.exprs import Array, const, constant, is_op, per_channel, shape_of
+from separable.compiler.graph import Graph, rewrite
 
 
 def fold_input_scale(mod: tvm.IRModule) -> tvm.IRModule:
@@ -38,17 +39,12 @@ def _rule(value: relax.Expr, graph: Graph) -> relax.Expr:
 
 
 def _operand_of(expr: relax.Expr, name: str, graph: Graph) -> tuple[relax.Expr, Array] | None:
-    """For ``expr = op(x, c)`` with one constant per channel (or one for all): ``x`` and ``c`` as (C,) float64."""
+    """For ``expr = op(x, c)`` with a constant that is the same for every pixel: ``x``, and ``c`` as (C,) float64."""
     value = graph.definition(expr)
     if not is_op(value, name) or shape_of(value.args[0]) != shape_of(expr):
         return None
-    factor = constant(value.args[1])
-    if factor is None:
-        return None
-    channels = shape_of(expr)[1]
-    if factor.size != 1 and factor.shape not in ((1, channels, 1, 1), (channels, 1, 1)):
-        return None
-    return value.args[0], np.broadcast_to(factor.reshape(-1).astype(np.float64), (channels,))
+    factor = per_channel(value.args[1], shape_of(expr))
+    return None if factor is None else (value.args[0], factor)
 
 
 def _per_weight(channels: Array, weights: Array, groups: int) -> Array:

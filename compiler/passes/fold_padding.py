@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from separable.compiler._tvm import relax, tvm
-from separable.compiler.graph import Graph, is_op, rewrite
+from separable.compiler.exprs import is_op
+from separable.compiler.graph import Graph, rewrite
 
 
 def fold_padding(mod: tvm.IRModule) -> tvm.IRModule:

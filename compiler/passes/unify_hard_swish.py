@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from separable.compiler._tvm import relax, tvm
-from separable.compiler.graph import Graph, const, constant, is_op, rewrite
+from separable.compiler.exprs import const, constant, is_op
+from separable.compiler.graph import Graph, rewrite
 
 op = relax.op
 
