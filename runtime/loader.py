@@ -259,9 +259,7 @@ class Model:
             raise ModelError(f"{path}: {text}")
         self._handle = handle.value
 
-    def __call__(
-        self, *inputs: Array | Mapping[str, Array], out: Array | Mapping[str, Array] | None = None
-    ) -> Array | dict[str, Array]:
+    def __call__(self, *inputs: Array | Mapping[str, Array], out: Array | Mapping[str, Array] | None = None) -> Any:
         """Run the model.
 
         Args:
@@ -269,7 +267,7 @@ class Model:
             out: arrays to write to, by output name, or one array if the model has one output; default: new ones.
 
         Returns:
-            The output, or a dict by name if the model has several.
+            The output array, or a dict of arrays by name if the model has several.
 
         Raises:
             ModelError: an array has another name, dtype, shape or memory layout than the model's.

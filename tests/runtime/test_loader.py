@@ -41,7 +41,8 @@ def image(seed: int = 0) -> np.ndarray[Any, Any]:
 def blurred(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
-    return 2 * (windows.sum(axis=(4, 5)) + np.float32([0.5, -1.5]).reshape(1, 2, 1, 1))
+    bias = np.array([0.5, -1.5], np.float32).reshape(1, 2, 1, 1)
+    return np.asarray(2 * (windows.sum(axis=(4, 5)) + bias))
 
 
 class TestModel:
@@ -162,7 +163,7 @@ class TestBesideTheLibrary:
         assert done.stdout.strip() == ""
 
     def test_as_a_program(self, folder: Path) -> None:
-        command = [sys.executable, folder / "blur.py"]
+        command = [sys.executable, str(folder / "blur.py")]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert json.loads(done.stdout)["outputs"][0]["name"] == "y"
         (folder / "blur.so").unlink()
