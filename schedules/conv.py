@@ -1,0 +1,256 @@
+"""2-D convolution as an implicit GEMM on blocked images: MR pixels x NR channel vectors in registers.
+
+    acc[co, y, x, c] = sum over ky, kx, k of  X[k, y*s + ky*d, x*s + kx*d] * W[co // NR, ky, kx, k, co % NR, c]
+    Y[co, y, x, c]   = epilogue(acc + bias)
+
+X is read one scalar at a time and broadcast, W is read as whole vectors, packed in the order of use:
+
+    panel of NR vectors | ky | kx | k | [ v0 v1 .. | v0 v1 .. | .. ]  NR x lanes
+
+A grouped convolution is the same with, for each panel, only the window of input channels that the panel's groups read;
+where a panel spans several groups, the weights outside of a channel's own group are zero.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from tvm import s_tir, te, tirx
+
+from separable.schedules.kernel import Array, Kernel, into_halo, placeholder, round_up, unroll_all, unroll_and_vectorize
+from separable.schedules.tensor import Blocked, Plain
+from separable.schedules.workload import Conv
+from separable.targets.row import Target
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The register tile and the order of the loops around it.
+
+    Attributes:
+        rows, columns: output pixels held in registers (MR = rows * columns).
+        vectors: output channel vectors held in registers (NR).
+        unroll: how many input channels one iteration of the innermost loop covers.
+        pixels_outer: walk over pixels outside of channel panels: right when all panels stay in L2 and the image would
+            not; otherwise each panel stays in cache while it passes over the whole image.
+    """
+
+    rows: int
+    columns: int
+    vectors: int
+    unroll: int
+    pixels_outer: bool
+
+
+def is_collapsed(w: Conv) -> bool:
+    """Whether the pixels of this convolution can be walked as one row, so that a tile may span image rows."""
+    return (
+        isinstance(w.x, Blocked)
+        and w.window.size == w.window.stride == (1, 1)
+        and w.window.pad == (0, 0)
+        and not w.x.halo
+    )
+
+
+def grid(w: Conv) -> tuple[int, int]:
+    """Rows and columns of the output as the loops walk them."""
+    return (1, w.y.height * w.y.width) if is_collapsed(w) else (w.y.height, w.y.width)
+
+
+def _channel_window(w: Conv, vectors: int) -> tuple[int, list[int]]:
+    """Input channels one panel reads, and the first of them for every panel."""
+    per_group_in, per_group_out = w.in_channels // w.groups, w.y.channels // w.groups
+    panel = vectors * w.y.lanes
+    ranges = []
+    for first in range(0, w.y.channels, panel):
+        last = min(first + panel, w.y.channels) - 1
+        ranges.append((first // per_group_out * per_group_in, (last // per_group_out + 1) * per_group_in))
+    size = max(stop - start for start, stop in ranges)
+    return size, [min(start, w.in_channels - size) for start, _ in ranges]
+
+
+def _channel_start(w: Conv, panel: tirx.Expr, vectors: int, size: int) -> tirx.Expr:
+    """The same first channel as an expression of the panel's index."""
+    if w.groups == 1:
+        return tirx.const(0, "int32")
+    first_out = panel * (vectors * w.y.lanes)
+    start = tirx.floordiv(first_out, w.y.channels // w.groups) * (w.in_channels // w.groups)
+    return tirx.min(start, w.in_channels - size)
+
+
+def default_tile(w: Conv, target: Target) -> Tile:
+    """The tile argued from the register file.
+
+    MR*NR accumulators, NR weight vectors and one broadcast pixel must fit the registers. Of the tiles that fit, take
+    the one with the least estimated cycles for the whole layer: each step over k costs the larger of its FMAs (not
+    fewer than hide the FMA latency) and its loads; tiles that stick out of the image compute for nothing.
+    """
+    rows, columns = grid(w)
+    blocks = w.y.blocks
+    best: tuple[float, int, int, int] | None = None
+    for vectors in range(1, min(blocks, 6) + 1) if rows * columns > 1 else range(1, min(blocks, 16) + 1):
+        for tile_rows in range(1, min(rows, 4) + 1):
+            for tile_columns in range(1, min(columns, 28) + 1):
+                pixels = tile_rows * tile_columns
+                if pixels * vectors + vectors + 1 > target.vector_registers:
+                    break
+                tiles = -(-rows // tile_rows) * -(-columns // tile_columns) * -(-blocks // vectors)
+                fma_cycles = max(pixels * vectors / target.fma_per_cycle, target.fma_latency)
+                # A pixel is loaded once per k and shared by the vectors; x86 broadcasts in the load itself.
+                load_cycles = (pixels + vectors) / target.loads_per_cycle
+                cost = tiles * (max(fma_cycles, load_cycles) + 0.05 * load_cycles)
+                # Equal costs: the squarer tile moves less data from the caches.
+                key = (cost, -pixels * vectors, -tile_columns)
+                if best is None or key < best[0]:
+                    best = (key, tile_rows, tile_columns, vectors)
+    assert best is not None
+    _, tile_rows, tile_columns, vectors = best
+    size, _ = _channel_window(w, vectors)
+    # Enough FMAs in one iteration to bury the loop's own instructions, few enough to stay in the micro-op cache.
+    accumulators = tile_rows * tile_columns * vectors
+    limit = max(1, 224 // accumulators)
+    unroll = max(d for d in range(1, size + 1) if size % d == 0 and d <= max(limit, 4))
+    weight_bytes = 4 * math.prod(w.window.size) * size * round_up(w.y.channels, vectors * w.y.lanes)
+    return Tile(tile_rows, tile_columns, vectors, unroll, pixels_outer=weight_bytes <= target.l2_bytes // 2)
+
+
+def pack(w: Conv, tile: Tile, weight: Array, bias: Array) -> list[Array]:
+    """ONNX weights [out, in / groups, kh, kw] and bias [out] -> [panel, ky, kx, k, NR, lanes] and [blocks, lanes]."""
+    lanes, panel = w.y.lanes, tile.vectors * w.y.lanes
+    size, starts = _channel_window(w, tile.vectors)
+    per_group_in, per_group_out = w.in_channels // w.groups, w.y.channels // w.groups
+    packed = np.zeros((len(starts), *w.window.size, size, panel), np.float32)
+    for channel in range(w.y.channels):
+        index, lane = divmod(channel, panel)
+        offset = channel // per_group_out * per_group_in - starts[index]
+        packed[index, :, :, offset : offset + per_group_in, lane] = weight[channel].transpose(1, 2, 0)
+    padded_bias = np.zeros(w.y.blocks * lanes, np.float32)
+    padded_bias[: w.y.channels] = bias
+    return [packed.reshape(len(starts), *w.window.size, size, tile.vectors, lanes), padded_bias.reshape(-1, lanes)]
+
+
+def _pad_rows(w: Conv, x: te.Tensor, rows: int, columns: int) -> tuple[te.Tensor, int]:
+    """The plain input with its zeros around it, [channels, rows, chunk, lane], and the columns put before column 0.
+
+    Columns are moved in chunks that divide the image's width, so that a chunk is either all image or all zeros and is
+    copied as a vector.
+    """
+    assert isinstance(w.x, Plain)
+    _, channels, height, width = w.x.shape
+    chunk = math.gcd(width, w.y.lanes)
+    left = round_up(w.window.pad[1], chunk)
+    total = round_up(w.window.reach(1, columns) - w.window.pad[1] + left, chunk)
+    top = w.window.pad[0]
+
+    def value(ci: tirx.Var, row: tirx.Var, j: tirx.Var, c: tirx.Var) -> tirx.Expr:
+        inside = tirx.all(row >= top, row < top + height, j >= left // chunk, j < (left + width) // chunk)
+        return tirx.if_then_else(inside, x[0, ci, row - top, j * chunk + c - left], tirx.const(0.0, "float32"))
+
+    shape = (channels, w.window.reach(0, rows), total // chunk, chunk)
+    return te.compute(shape, value, name="padded"), left
+
+
+def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
+    """The kernel's mathematics: inputs X, W, B[, R] and output Y[block, row, column, lane]."""
+    lanes, blocks = w.y.lanes, w.y.blocks
+    panels = -(-blocks // tile.vectors)
+    size, _ = _channel_window(w, tile.vectors)
+    rows, columns = grid(w)
+    padded_rows, padded_columns = round_up(rows, tile.rows), round_up(columns, tile.columns)
+    x = placeholder(w.x, "X")
+    weight = te.placeholder((panels, *w.window.size, size, tile.vectors, lanes), name="W")
+    bias = te.placeholder((blocks, lanes), name="B")
+    arguments = [x, weight, bias]
+
+    if isinstance(w.x, Plain):
+        padded, left = _pad_rows(w, x, padded_rows, padded_columns)
+        shift, chunk = left - w.window.pad[1], int(padded.shape[3])
+
+        def read(k: tirx.Expr, row: tirx.Expr, column: tirx.Expr) -> tirx.Expr:
+            column = column + shift
+            return padded[k, row, tirx.floordiv(column, chunk), tirx.floormod(column, chunk)]
+    else:
+        halo = w.x.halo
+        top, left = halo.top - w.window.pad[0], halo.left - w.window.pad[1]
+
+        def read(k: tirx.Expr, row: tirx.Expr, column: tirx.Expr) -> tirx.Expr:
+            if is_collapsed(w):
+                return x[tirx.floordiv(k, lanes), 0, column, tirx.floormod(k, lanes)]
+            return x[tirx.floordiv(k, lanes), row + top, column + left, tirx.floormod(k, lanes)]
+
+    if is_collapsed(w):
+        x = te.placeholder((w.x.shape[0], 1, w.x.shape[1] * w.x.shape[2], lanes), name="X")
+        arguments[0] = x
+
+    ky, kx = te.reduce_axis((0, w.window.size[0]), "ky"), te.reduce_axis((0, w.window.size[1]), "kx")
+    k = te.reduce_axis((0, size), "k")
+    (sy, sx), (dy, dx) = w.window.stride, w.window.dilation
+
+    def product(co: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
+        panel = tirx.floordiv(co, tile.vectors)
+        channel = _channel_start(w, panel, tile.vectors, size) + k
+        pixel = read(channel, row * sy + ky * dy, column * sx + kx * dx)
+        return te.sum(pixel * weight[panel, ky, kx, k, tirx.floormod(co, tile.vectors), c], axis=[ky, kx, k])
+
+    acc = te.compute((panels * tile.vectors, padded_rows, padded_columns, lanes), product, name="acc")
+    if w.residual is not None:
+        residual = placeholder(w.residual, "R")
+        arguments.append(residual)
+
+    def finish(co: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
+        value = acc[co, row, column, c] + bias[co, c]
+        if w.residual is None:
+            return w.epilogue(value, None)
+        r, q = (
+            (tirx.floordiv(column, w.y.width), tirx.floormod(column, w.y.width)) if is_collapsed(w) else (row, column)
+        )
+        return w.epilogue(value, residual[co, r + w.residual.halo.top, q + w.residual.halo.left, c])
+
+    y = te.compute((blocks, rows, columns, lanes), finish, name="Y")
+    return te.create_prim_func([*arguments, y])
+
+
+def schedule(sch: s_tir.Schedule, tile: Tile) -> None:
+    """Tile into registers, order panels and pixels, keep the accumulators in registers, finish at the store."""
+    acc, y = sch.get_sblock("acc"), sch.get_sblock("Y")
+    co, row, column, c, ky, kx, k = sch.get_loops(acc)
+    panel, co_i = sch.split(co, [None, tile.vectors])
+    row_o, row_i = sch.split(row, [None, tile.rows])
+    column_o, column_i = sch.split(column, [None, tile.columns])
+    k_o, k_i = sch.split(k, [None, tile.unroll])
+    reads_plain = "padded" in {sch.get(block).name_hint for block in sch.get_producers(acc)}
+    # Around the register tile. From a plain image an item is a whole band of rows, padded once and used by all tiles.
+    if reads_plain or tile.pixels_outer:
+        outer = [row_o, column_o, panel]
+    else:
+        outer = [panel, row_o, column_o]
+    sch.reorder(*outer, ky, kx, k_o, k_i, row_i, column_i, co_i, c)
+    if reads_plain:
+        item = row_o
+        innermost = panel
+        sch.parallel(item)
+        padded = sch.get_sblock("padded")
+        sch.compute_at(padded, item)
+        sch.vectorize(sch.get_loops(padded)[-1])
+    else:
+        item = innermost = sch.fuse(*outer)
+        sch.parallel(item)
+    # The register tile: everything inside one step over k is straight-line code.
+    unroll_all(sch, [k_i, row_i, column_i, co_i])
+    sch.vectorize(c)
+    # The epilogue, once per tile.
+    depth = len(sch.get_loops(acc)) - 8
+    sch.reverse_compute_at(y, innermost)
+    unroll_and_vectorize(sch, sch.get_loops(y)[depth:])
+    init = sch.decompose_reduction(acc, ky)
+    unroll_and_vectorize(sch, sch.get_loops(init)[depth:])
+
+
+def build(w: Conv, target: Target, tile: Tile | None = None) -> Kernel:
+    """The scheduled kernel of a workload."""
+    tile = tile or default_tile(w, target)
+    sch = s_tir.Schedule(compute(w, tile))
+    schedule(sch, tile)
+    return Kernel(sch.mod["main"], w.y.shape, into_halo(w.y, is_collapsed(w)), tile)

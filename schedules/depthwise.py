@@ -1,0 +1,120 @@
+"""Depthwise convolution on blocked images: one filter per channel, all taps unrolled, the pixels' sums in registers.
+
+    acc[b, y, x, c] = sum over ky, kx of  X[b, y*s + ky*d, x*s + kx*d, c] * W[b, ky, kx, c]
+    Y[b, y, x, c]   = epilogue(acc + bias)
+
+Neighbouring pixels share most of their inputs, and within a register tile each input vector is loaded once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from tvm import s_tir, te, tirx
+
+from separable.schedules.kernel import Array, Kernel, into_halo, placeholder, round_up, unroll_all, unroll_and_vectorize
+from separable.schedules.workload import Depthwise
+from separable.targets.row import Target
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Output pixels held in registers: ``rows`` x ``columns``."""
+
+    rows: int
+    columns: int
+
+
+def default_tile(w: Depthwise, target: Target) -> Tile:
+    """The tile argued from the register file.
+
+    The sums of a tile, two input vectors under way and, as far as registers are left, the filter's taps must fit. A
+    tile costs the larger of its FMAs (not fewer than hide the FMA latency) and its loads: its input vectors once, and
+    those taps that found no register once per pixel row they are used in.
+    """
+    taps = math.prod(w.window.size)
+    best: tuple[tuple[float, int, int], Tile] | None = None
+    for rows in range(1, min(w.y.height, 4) + 1):
+        for columns in range(1, min(w.y.width, 16) + 1):
+            sums = rows * columns
+            if sums + 3 > target.vector_registers:
+                break
+            homeless = max(0, taps - (target.vector_registers - sums - 2))
+            inputs = w.window.reach(0, rows) * w.window.reach(1, columns)
+            fma_cycles = max(sums * taps / target.fma_per_cycle, taps * target.fma_latency / max(1, sums))
+            load_cycles = (inputs + homeless * rows + sums / 2) / target.loads_per_cycle
+            tiles = -(-w.y.height // rows) * -(-w.y.width // columns)
+            key = (tiles * (max(fma_cycles, load_cycles) + 0.25 * load_cycles), rows, -columns)
+            if best is None or key < best[0]:
+                best = (key, Tile(rows, columns))
+    assert best is not None
+    return best[1]
+
+
+def pack(w: Depthwise, weight: Array, bias: Array) -> list[Array]:
+    """ONNX weights [channels, 1, kh, kw] and bias -> [blocks, kh, kw, lanes] and [blocks, lanes]."""
+    blocks, lanes, channels = w.y.blocks, w.y.lanes, w.y.channels
+    packed = np.zeros((blocks * lanes, *w.window.size), np.float32)
+    packed[:channels] = weight[:, 0]
+    padded_bias = np.zeros(blocks * lanes, np.float32)
+    padded_bias[:channels] = bias
+    by_lane = packed.reshape(blocks, lanes, *w.window.size).transpose(0, 2, 3, 1)
+    return [np.ascontiguousarray(by_lane), padded_bias.reshape(blocks, lanes)]
+
+
+def compute(w: Depthwise, tile: Tile) -> tirx.PrimFunc:
+    """The kernel's mathematics: inputs X, W, B[, R] and output Y[block, row, column, lane]."""
+    blocks, lanes = w.y.blocks, w.y.lanes
+    x = placeholder(w.x, "X")
+    weight = te.placeholder((blocks, *w.window.size, lanes), name="W")
+    bias = te.placeholder((blocks, lanes), name="B")
+    arguments = [x, weight, bias]
+    ky, kx = te.reduce_axis((0, w.window.size[0]), "ky"), te.reduce_axis((0, w.window.size[1]), "kx")
+    (sy, sx), (dy, dx) = w.window.stride, w.window.dilation
+    top, left = w.x.halo.top - w.window.pad[0], w.x.halo.left - w.window.pad[1]
+
+    def product(b: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
+        pixel = x[b, row * sy + ky * dy + top, column * sx + kx * dx + left, c]
+        return te.sum(pixel * weight[b, ky, kx, c], axis=[ky, kx])
+
+    shape = (blocks, round_up(w.y.height, tile.rows), round_up(w.y.width, tile.columns), lanes)
+    acc = te.compute(shape, product, name="acc")
+    if w.residual is not None:
+        residual = placeholder(w.residual, "R")
+        arguments.append(residual)
+
+    def finish(b: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
+        value = acc[b, row, column, c] + bias[b, c]
+        if w.residual is None:
+            return w.epilogue(value, None)
+        return w.epilogue(value, residual[b, row + w.residual.halo.top, column + w.residual.halo.left, c])
+
+    y = te.compute((blocks, w.y.height, w.y.width, lanes), finish, name="Y")
+    return te.create_prim_func([*arguments, y])
+
+
+def schedule(sch: s_tir.Schedule, tile: Tile) -> None:
+    """One item is a band of rows of one channel block; along it, register tile after register tile."""
+    acc, y = sch.get_sblock("acc"), sch.get_sblock("Y")
+    block, row, column, c, ky, kx = sch.get_loops(acc)
+    row_o, row_i = sch.split(row, [None, tile.rows])
+    column_o, column_i = sch.split(column, [None, tile.columns])
+    sch.reorder(block, row_o, column_o, ky, kx, row_i, column_i, c)
+    item = sch.fuse(block, row_o)
+    sch.parallel(item)
+    unroll_all(sch, [ky, kx, row_i, column_i])
+    sch.vectorize(c)
+    sch.reverse_compute_at(y, column_o)
+    unroll_and_vectorize(sch, sch.get_loops(y)[2:])
+    init = sch.decompose_reduction(acc, ky)
+    unroll_and_vectorize(sch, sch.get_loops(init)[2:])
+
+
+def build(w: Depthwise, target: Target, tile: Tile | None = None) -> Kernel:
+    """The scheduled kernel of a workload."""
+    tile = tile or default_tile(w, target)
+    sch = s_tir.Schedule(compute(w, tile))
+    schedule(sch, tile)
+    return Kernel(sch.mod["main"], w.y.shape, into_halo(w.y), tile)

@@ -1,0 +1,74 @@
+"""What every schedule file returns, and the few scheduling steps they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tvm import s_tir, te, tirx
+
+from separable.schedules.tensor import Blocked, Tensor
+
+Array = NDArray[np.float32]
+IndexMap = Callable[..., Sequence[tirx.Expr]]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A scheduled kernel.
+
+    Attributes:
+        func: the scheduled PrimFunc; its outermost loop is ``parallel``; its last parameter is the output.
+        output_shape: shape of the buffer behind the output parameter.
+        store_at: maps the index of an output element in ``func`` to its index in that buffer.
+        tile: what the schedule was made with, for the log and ``inspect``.
+    """
+
+    func: tirx.PrimFunc
+    output_shape: tuple[int, ...]
+    store_at: IndexMap
+    tile: object
+
+
+def same_index(*index: tirx.Expr) -> Sequence[tirx.Expr]:
+    """The index map of an output that is stored as it is computed."""
+    return index
+
+
+def into_halo(y: Blocked, collapsed: bool = False) -> IndexMap:
+    """Index map from [block, y, x, c] to the buffer of ``y`` with its halo.
+
+    With ``collapsed``, the kernel sees the image as one row of height * width pixels.
+    """
+
+    def store_at(block: tirx.Expr, row: tirx.Expr, column: tirx.Expr, lane: tirx.Expr) -> Sequence[tirx.Expr]:
+        if collapsed:
+            row, column = tirx.floordiv(column, y.width), tirx.floormod(column, y.width)
+        return block, row + y.halo.top, column + y.halo.left, lane
+
+    return store_at
+
+
+def placeholder(tensor: Tensor, name: str) -> te.Tensor:
+    """A TE input with the shape of the buffer of ``tensor``."""
+    dtype = "float32" if isinstance(tensor, Blocked) else tensor.dtype
+    return te.placeholder(tensor.shape, name=name, dtype=dtype)
+
+
+def unroll_all(sch: s_tir.Schedule, loops: Sequence[s_tir.schedule.LoopRV]) -> None:
+    """Unroll each of these loops."""
+    for loop in loops:
+        sch.unroll(loop)
+
+
+def unroll_and_vectorize(sch: s_tir.Schedule, loops: Sequence[s_tir.schedule.LoopRV]) -> None:
+    """Unroll all of these loops but the innermost, which becomes one vector."""
+    unroll_all(sch, loops[:-1])
+    sch.vectorize(loops[-1])
+
+
+def round_up(value: int, multiple: int) -> int:
+    """The smallest multiple that is not below ``value``."""
+    return -(-value // multiple) * multiple

@@ -1,0 +1,87 @@
+"""The two ways an activation lies in memory: plain (as ONNX has it) and blocked (NCHW[v]c with a halo)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+DTYPE_BYTES = {"float32": 4, "int32": 4, "int64": 8, "bool": 1, "uint8": 1, "int8": 1, "float16": 2, "float64": 8}
+
+
+@dataclass(frozen=True)
+class Halo:
+    """Rows and columns of zeros around a blocked activation, so that a padded convolution reads without a branch."""
+
+    top: int = 0
+    left: int = 0
+    bottom: int = 0
+    right: int = 0
+
+    def union(self, other: Halo) -> Halo:
+        """The smallest halo that holds both."""
+        return Halo(
+            max(self.top, other.top),
+            max(self.left, other.left),
+            max(self.bottom, other.bottom),
+            max(self.right, other.right),
+        )
+
+    def __bool__(self) -> bool:
+        return any((self.top, self.left, self.bottom, self.right))
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A dense row-major tensor.
+
+    Attributes:
+        shape: dimensions, outermost first.
+        dtype: numpy's name of the element type.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the elements."""
+        return math.prod(self.shape) * DTYPE_BYTES[self.dtype]
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """One float32 image [1, channels, height, width] as ``[block][y][x][c]`` with ``lanes`` channels in a block.
+
+    The last block is filled up to ``lanes`` channels; what the additional ones hold is not defined, and nobody may
+    let them influence a real channel.
+    """
+
+    channels: int
+    height: int
+    width: int
+    lanes: int
+    halo: Halo = Halo()
+
+    @property
+    def blocks(self) -> int:
+        """Number of channel blocks."""
+        return -(-self.channels // self.lanes)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """The buffer's shape [blocks, height + halo, width + halo, lanes]."""
+        halo = self.halo
+        return (
+            self.blocks,
+            self.height + halo.top + halo.bottom,
+            self.width + halo.left + halo.right,
+            self.lanes,
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffer, halo included."""
+        return math.prod(self.shape) * 4
+
+
+Tensor = Plain | Blocked

@@ -1,0 +1,194 @@
+"""What a kernel computes: one frozen dataclass per kind. Equal workloads share one compiled kernel.
+
+Spatial pairs are (y, x). A kernel's inputs, in order: the activations, then the constants (packed as the schedule's
+``pack`` returns them), then the residual if the epilogue has one; its output comes last.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from tvm import tirx
+
+from separable.schedules.epilogue import Activation, Epilogue
+from separable.schedules.tensor import Blocked, Plain, Tensor
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a kernel window slides over an image; ``pad`` is what lies before the first row and column."""
+
+    size: Pair
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    pad: Pair = (0, 0)
+
+    def reach(self, axis: int, outputs: int) -> int:
+        """Input positions, padding included, that ``outputs`` consecutive output positions need along an axis."""
+        return (outputs - 1) * self.stride[axis] + (self.size[axis] - 1) * self.dilation[axis] + 1
+
+
+@dataclass(frozen=True)
+class Conv:
+    """2-D convolution with any groups, stride, dilation and padding, from blocked or plain [1, C, H, W] input."""
+
+    x: Tensor
+    y: Blocked
+    window: Window
+    groups: int = 1
+    epilogue: Epilogue = Epilogue()
+    residual: Blocked | None = None
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the input image."""
+        return self.x.channels if isinstance(self.x, Blocked) else self.x.shape[1]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates."""
+        taps = math.prod(self.window.size) * self.in_channels // self.groups
+        return self.y.channels * self.y.height * self.y.width * taps
+
+
+@dataclass(frozen=True)
+class Pointwise(Conv):
+    """1x1 convolution with stride 1 over one group: a matrix product over pixels."""
+
+
+@dataclass(frozen=True)
+class Depthwise:
+    """2-D convolution with one filter per channel and as many output as input channels."""
+
+    x: Blocked
+    y: Blocked
+    window: Window
+    epilogue: Epilogue = Epilogue()
+    residual: Blocked | None = None
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates."""
+        return self.y.channels * self.y.height * self.y.width * math.prod(self.window.size)
+
+
+@dataclass(frozen=True)
+class Dense:
+    """``y[m, n] = sum_k x[m, k] w[k, n] + b[n]`` on plain row-major matrices."""
+
+    x: Plain
+    y: Plain
+    epilogue: Epilogue = Epilogue()
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates."""
+        return math.prod(self.x.shape) * self.y.shape[-1]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Maximum or average over a window; ``count_include_pad`` as in ONNX."""
+
+    kind: str
+    x: Blocked
+    y: Blocked
+    window: Window
+    count_include_pad: bool = False
+
+    @property
+    def macs(self) -> int:
+        """Additions or comparisons, counted as half an operation pair each."""
+        return self.y.channels * self.y.height * self.y.width * math.prod(self.window.size) // 2
+
+
+@dataclass(frozen=True)
+class GlobalPool:
+    """Maximum or mean over the whole image."""
+
+    kind: str
+    x: Blocked
+    y: Blocked
+
+    @property
+    def macs(self) -> int:
+        """Additions or comparisons, counted as half an operation pair each."""
+        return self.x.channels * self.x.height * self.x.width // 2
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """``activation(a operation b)`` on images; ``b`` is an image (equal size, or 1x1), a constant per channel, or absent.
+
+    Attributes:
+        operation: a name of ``elementwise.OPERATIONS``.
+        x: one or two images; operands that are 1x1 are broadcast over the other's pixels.
+        constant: the second operand is one number per channel, ``[blocks, lanes]``, instead of an image.
+        swapped: compute ``b operation a``.
+        activation: applied to the result.
+        y: the output image.
+    """
+
+    operation: str
+    x: tuple[Blocked, ...]
+    y: Blocked
+    constant: bool = False
+    swapped: bool = False
+    activation: Activation | None = None
+
+    @property
+    def macs(self) -> int:
+        """Operations, counted as half a multiply-accumulate each."""
+        return self.y.channels * self.y.height * self.y.width // 2
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """``e^x / sum(e^x)`` over the last axis of a plain tensor [rows, n]."""
+
+    x: Plain
+    y: Plain
+
+    @property
+    def macs(self) -> int:
+        """Operations of the polynomial exponential, roughly, counted as multiply-accumulates."""
+        return math.prod(self.x.shape) * 10
+
+
+@dataclass(frozen=True)
+class Resize:
+    """Nearest-neighbour upsampling of an image by whole factors."""
+
+    x: Blocked
+    y: Blocked
+    macs: int = 0
+
+
+@dataclass(frozen=True)
+class Reorder:
+    """Change of layout: plain [1, C, H, W] (or [1, H, W, C] if ``channels_last``) <-> blocked; plain -> plain copies."""
+
+    x: Tensor
+    y: Tensor
+    channels_last: bool = False
+    macs: int = 0
+
+
+@dataclass(frozen=True)
+class Generic:
+    """Any other operator, on plain tensors, as TVM's operator library defines it.
+
+    ``text`` is the operator's unscheduled PrimFunc as script and identifies the workload; ``func`` is the function.
+    """
+
+    x: tuple[Plain, ...]
+    y: Plain
+    text: str
+    func: tirx.PrimFunc = field(compare=False, repr=False)
+    macs: int = 0
+
+
+Workload = Conv | Depthwise | Dense | Pool | GlobalPool | Elementwise | Softmax | Resize | Reorder | Generic
