@@ -54,7 +54,7 @@ def _pad(node: Node) -> relax.Expr:
     if min(pads, default=0) < 0:
         raise Refused("negative padding is not supported; slice the input instead")
     width = [0] * (2 * rank)
-    for axis, before, after in zip(axes, pads, pads[len(axes) :], strict=True):
+    for axis, before, after in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
         width[2 * axis : 2 * axis + 2] = before, after
     return op.nn.pad(node.operand(0), width, pad_value=node.scalar("value", 2) or 0.0)
 

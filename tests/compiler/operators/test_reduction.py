@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from separable.compiler.errors import UnsupportedOp
+from separable.compiler.importer import import_model
+from tests.compiler.models import assert_matches_onnxruntime, make_model, node, random, save
+
+
+@pytest.mark.parametrize("op", ["AveragePool", "MaxPool"])
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"kernel_shape": [2, 2], "strides": [2, 2]},
+        {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]},
+        {"kernel_shape": [3, 2], "strides": [2, 2], "pads": [1, 0, 0, 1]},
+        {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1},
+        {"kernel_shape": [3, 3], "strides": [2, 2], "auto_pad": "SAME_UPPER"},
+        {"kernel_shape": [2, 2], "strides": [2, 2], "auto_pad": "SAME_LOWER"},
+    ],
+)
+def test_pools(op: str, attributes: dict[str, object], tmp_path: Path) -> None:
+    model = make_model([node(op, "x", **attributes)], {"x": [1, 3, 8, 9]})
+    assert_matches_onnxruntime(model, tmp_path, random(1, 3, 8, 9))
+
+
+def test_average_pool_that_counts_its_padding(tmp_path: Path) -> None:
+    attributes = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1}
+    model = make_model([node("AveragePool", "x", **attributes)], {"x": [1, 3, 8, 9]})
+    assert_matches_onnxruntime(model, tmp_path, random(1, 3, 8, 9))
+
+
+@pytest.mark.parametrize("op", ["GlobalAveragePool", "GlobalMaxPool"])
+def test_global_pools(op: str, tmp_path: Path) -> None:
+    model = make_model([node(op, "x")], {"x": [2, 3, 4, 5]})
+    assert_matches_onnxruntime(model, tmp_path, random(2, 3, 4, 5))
+
+
+@pytest.mark.parametrize("op", ["ReduceMax", "ReduceMean"])
+@pytest.mark.parametrize("attributes", [{"axes": [2, 3]}, {"axes": [-1], "keepdims": 0}, {}])
+def test_reductions(op: str, attributes: dict[str, object], tmp_path: Path) -> None:
+    model = make_model([node(op, "x", **attributes)], {"x": [2, 3, 4, 5]})
+    assert_matches_onnxruntime(model, tmp_path, random(2, 3, 4, 5))
+
+
+def test_reduction_with_axes_as_operand(tmp_path: Path) -> None:
+    model = make_model([node("ReduceSum", "x a")], {"x": [2, 3, 4]}, weights={"a": np.array([-2])})
+    assert_matches_onnxruntime(model, tmp_path, random(2, 3, 4))
+
+
+@pytest.mark.parametrize("opset", [12, 13])
+@pytest.mark.parametrize("axis", [1, 2, None])
+def test_softmax(opset: int, axis: int | None, tmp_path: Path) -> None:
+    attributes = {} if axis is None else {"axis": axis}
+    model = make_model([node("Softmax", "x", **attributes)], {"x": [2, 3, 4]}, opset=opset)
+    assert_matches_onnxruntime(model, tmp_path, random(2, 3, 4))
+
+
+def test_indices_of_maxima_are_refused(tmp_path: Path) -> None:
+    nodes = [node("MaxPool", "x", "t i", kernel_shape=[2, 2]), node("Cast", "i", to=1)]
+    with pytest.raises(UnsupportedOp, match="int64"):
+        import_model(save(make_model(nodes, {"x": [1, 1, 4, 4]}), tmp_path), {})
