@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -20,7 +21,7 @@ SHARED_MODELS = Path(__file__).parents[3] / "shared" / "models"
 Dims = Sequence[int | str | None]
 
 
-def node(op: str, inputs: str, outputs: str = "y", name: str | None = None, **attributes: object) -> NodeProto:
+def node(op: str, inputs: str, outputs: str = "y", name: str | None = None, **attributes: Any) -> NodeProto:
     """An ONNX node; names are separated by spaces, ``_`` leaves an optional operand out."""
     operands = ["" if operand == "_" else operand for operand in inputs.split()]
     return helper.make_node(op, operands, outputs.split(), name=op.lower() if name is None else name, **attributes)

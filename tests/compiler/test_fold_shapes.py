@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from onnx import NodeProto, helper
@@ -18,7 +20,7 @@ def fold(*nodes: NodeProto, constants: dict[str, Array] | None = None, opset: in
 
 @pytest.mark.parametrize("opset", [9, 13])
 def test_a_shape_computation_becomes_a_constant(opset: int) -> None:
-    axes = {"axes": [0]} if opset < 13 else {}
+    axes: dict[str, Any] = {"axes": [0]} if opset < 13 else {}
     folded = fold(
         node("Shape", "x", "shape"),
         node("Gather", "shape zero", "batch"),
@@ -35,7 +37,9 @@ def test_a_shape_computation_becomes_a_constant(opset: int) -> None:
 
 def test_arithmetic_on_weights_is_folded() -> None:
     weight = random(3, 4)
-    folded = fold(node("Transpose", "w", "t"), node("Mul", "t c"), constants={"w": weight, "c": np.float32([2])})
+    folded = fold(
+        node("Transpose", "w", "t"), node("Mul", "t c"), constants={"w": weight, "c": np.array([2], np.float32)}
+    )
     assert not folded.nodes
     np.testing.assert_allclose(folded.constants["y"], weight.T * 2)
 
@@ -55,15 +59,17 @@ def test_what_depends_on_an_input_stays() -> None:
 def test_a_result_that_grows_without_bound_is_not_computed(op: str) -> None:
     shape = np.array([1 << 20, 1 << 20])
     operands = "one shape" if op == "Expand" else "shape"
-    folded = fold(node(op, operands), constants={"one": np.float32([1]), "shape": shape})
+    folded = fold(node(op, operands), constants={"one": np.array([1], np.float32), "shape": shape})
     assert [left.op_type for left in folded.nodes] == [op]
 
 
 @pytest.mark.parametrize("op", ["RandomNormal", "DequantizeLinear"])
 def test_only_deterministic_float_arithmetic_is_folded(op: str) -> None:
-    attributes = {"shape": [2]} if op == "RandomNormal" else {}
+    attributes: dict[str, Any] = {"shape": [2]} if op == "RandomNormal" else {}
     operands = "" if op == "RandomNormal" else "q s"
-    folded = fold(node(op, operands, **attributes), constants={"q": np.zeros(2, np.uint8), "s": np.float32(1)})
+    folded = fold(
+        node(op, operands, **attributes), constants={"q": np.zeros(2, np.uint8), "s": np.array(1, np.float32)}
+    )
     assert [left.op_type for left in folded.nodes] == [op]
 
 

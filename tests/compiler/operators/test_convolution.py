@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from separable.compiler.errors import UnsupportedOp
+from separable.compiler.exprs import Array
 from separable.compiler.importer import import_model
 from tests.compiler.models import assert_matches_onnxruntime, make_model, node, random, save
 
@@ -23,7 +25,7 @@ from tests.compiler.models import assert_matches_onnxruntime, make_model, node, 
         {"group": 4, "pads": [1, 1, 1, 1], "dilations": [2, 1]},
     ],
 )
-def test_convolution(size: int, attributes: dict[str, object], tmp_path: Path) -> None:
+def test_convolution(size: int, attributes: dict[str, Any], tmp_path: Path) -> None:
     groups = attributes.get("group", 1)
     assert isinstance(groups, int)
     weights = {"w": random(8, 4 // groups, 3, 3, seed=1), "b": random(8, seed=2)}
@@ -35,7 +37,7 @@ def test_convolution(size: int, attributes: dict[str, object], tmp_path: Path) -
     ("attributes", "shape"),
     [({}, (5, 6)), ({"transB": 1}, (6, 5)), ({"alpha": 0.5, "beta": 2.0}, (5, 6)), ({"beta": 0.0}, (5, 6))],
 )
-def test_gemm(attributes: dict[str, object], shape: tuple[int, int], tmp_path: Path) -> None:
+def test_gemm(attributes: dict[str, Any], shape: tuple[int, int], tmp_path: Path) -> None:
     weights = {"w": random(*shape, seed=1), "b": random(6, seed=2)}
     model = make_model([node("Gemm", "x w b", **attributes)], {"x": [3, 5]}, weights=weights)
     assert_matches_onnxruntime(model, tmp_path, random(3, 5))
@@ -59,7 +61,7 @@ def test_matmul(tmp_path: Path) -> None:
     ],
 )
 def test_only_two_dimensional_convolutions(
-    weight: object, inputs: list[int | str | None], message: str, tmp_path: Path
+    weight: Array, inputs: list[int | str | None], message: str, tmp_path: Path
 ) -> None:
     model = make_model([node("Conv", "x w", name="c")], {"x": inputs}, weights={"w": weight})
     with pytest.raises(UnsupportedOp, match=f"'c' \\(Conv\\): {message}"):

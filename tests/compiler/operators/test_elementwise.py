@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ SHAPE = (2, 3, 4, 5)
         ("Tanh", {}),
     ],
 )
-def test_unary(op: str, attributes: dict[str, object], tmp_path: Path) -> None:
+def test_unary(op: str, attributes: dict[str, Any], tmp_path: Path) -> None:
     # A second node, so that an operator that does nothing still leaves something to compute.
     nodes = [node(op, "x", "t", **attributes), node("Identity", "t", "i"), node("Neg", "i", name="last")]
     assert_matches_onnxruntime(make_model(nodes, {"x": SHAPE}, opset=14), tmp_path, 4 * random(*SHAPE))
@@ -73,7 +74,7 @@ def test_power(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("opset", [9, 13])
 def test_clip(low: float | None, high: float | None, expected: list[str], opset: int, tmp_path: Path) -> None:
-    bounds = {name: value for name, value in (("min", low), ("max", high)) if value is not None}
+    bounds: dict[str, Any] = {name: value for name, value in (("min", low), ("max", high)) if value is not None}
     if opset < 11:
         clip, weights = node("Clip", "x", "t", **bounds), {}
     else:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ SHAPE = (1, 4, 6, 7)
         ("Unsqueeze", {"a": np.array([0, -1])}, {}),
     ],
 )
-def test_single_operand(op: str, weights: dict[str, Array], attributes: dict[str, object], tmp_path: Path) -> None:
+def test_single_operand(op: str, weights: dict[str, Array], attributes: dict[str, Any], tmp_path: Path) -> None:
     model = make_model([node(op, " ".join(["x", *weights]), **attributes)], {"x": SHAPE}, weights=weights)
     assert_matches_onnxruntime(model, tmp_path, random(*SHAPE))
 
@@ -57,7 +58,7 @@ def test_split(tmp_path: Path) -> None:
 @pytest.mark.parametrize("coordinates", ["half_pixel", "asymmetric", "align_corners"])
 @pytest.mark.parametrize("size", [(12, 14), (9, 7), (3, 14)])
 def test_resize(mode: str, coordinates: str, size: tuple[int, int], tmp_path: Path) -> None:
-    attributes = {"mode": mode, "coordinate_transformation_mode": coordinates, "nearest_mode": "floor"}
+    attributes: dict[str, Any] = {"mode": mode, "coordinate_transformation_mode": coordinates, "nearest_mode": "floor"}
     weights = {"z": np.array([1, 4, *size])}
     model = make_model([node("Resize", "x _ _ z", **attributes)], {"x": SHAPE}, weights=weights)
     assert_matches_onnxruntime(model, tmp_path, random(*SHAPE))
@@ -81,7 +82,7 @@ def test_upsample(tmp_path: Path) -> None:
     ],
 )
 def test_forms_that_are_refused(
-    op: str, operands: str, weights: dict[str, Array], attributes: dict[str, object], message: str, tmp_path: Path
+    op: str, operands: str, weights: dict[str, Array], attributes: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     model = make_model([node(op, operands, **attributes)], {"x": SHAPE}, weights=weights)
     with pytest.raises(UnsupportedOp, match=message):

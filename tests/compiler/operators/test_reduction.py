@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,13 +23,13 @@ from tests.compiler.models import assert_matches_onnxruntime, make_model, node, 
         {"kernel_shape": [2, 2], "strides": [2, 2], "auto_pad": "SAME_LOWER"},
     ],
 )
-def test_pools(op: str, attributes: dict[str, object], tmp_path: Path) -> None:
+def test_pools(op: str, attributes: dict[str, Any], tmp_path: Path) -> None:
     model = make_model([node(op, "x", **attributes)], {"x": [1, 3, 8, 9]})
     assert_matches_onnxruntime(model, tmp_path, random(1, 3, 8, 9))
 
 
 def test_average_pool_that_counts_its_padding(tmp_path: Path) -> None:
-    attributes = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1}
+    attributes: dict[str, Any] = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1}
     model = make_model([node("AveragePool", "x", **attributes)], {"x": [1, 3, 8, 9]})
     assert_matches_onnxruntime(model, tmp_path, random(1, 3, 8, 9))
 
@@ -41,7 +42,7 @@ def test_global_pools(op: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("op", ["ReduceMax", "ReduceMean"])
 @pytest.mark.parametrize("attributes", [{"axes": [2, 3]}, {"axes": [-1], "keepdims": 0}, {}])
-def test_reductions(op: str, attributes: dict[str, object], tmp_path: Path) -> None:
+def test_reductions(op: str, attributes: dict[str, Any], tmp_path: Path) -> None:
     model = make_model([node(op, "x", **attributes)], {"x": [2, 3, 4, 5]})
     assert_matches_onnxruntime(model, tmp_path, random(2, 3, 4, 5))
 
@@ -54,7 +55,7 @@ def test_reduction_with_axes_as_operand(tmp_path: Path) -> None:
 @pytest.mark.parametrize("opset", [12, 13])
 @pytest.mark.parametrize("axis", [1, 2, None])
 def test_softmax(opset: int, axis: int | None, tmp_path: Path) -> None:
-    attributes = {} if axis is None else {"axis": axis}
+    attributes: dict[str, Any] = {} if axis is None else {"axis": axis}
     model = make_model([node("Softmax", "x", **attributes)], {"x": [2, 3, 4]}, opset=opset)
     assert_matches_onnxruntime(model, tmp_path, random(2, 3, 4))
 
