@@ -19,7 +19,16 @@ from dataclasses import dataclass
 import numpy as np
 from tvm import s_tir, te, tirx
 
-from separable.schedules.kernel import Array, Kernel, into_halo, placeholder, round_up, unroll_all, unroll_and_vectorize
+from separable.schedules.kernel import (
+    Array,
+    Kernel,
+    initialise_before,
+    into_halo,
+    placeholder,
+    round_up,
+    unroll_all,
+    unroll_and_vectorize,
+)
 from separable.schedules.tensor import Blocked, Plain
 from separable.schedules.workload import Conv
 from separable.targets.row import Target
@@ -89,7 +98,7 @@ def default_tile(w: Conv, target: Target) -> Tile:
     """
     rows, columns = grid(w)
     blocks = w.y.blocks
-    best: tuple[float, int, int, int] | None = None
+    best: tuple[tuple[float, int, int], int, int, int] | None = None
     for vectors in range(1, min(blocks, 6) + 1) if rows * columns > 1 else range(1, min(blocks, 16) + 1):
         for tile_rows in range(1, min(rows, 4) + 1):
             for tile_columns in range(1, min(columns, 28) + 1):
@@ -222,10 +231,7 @@ def schedule(sch: s_tir.Schedule, tile: Tile) -> None:
     k_o, k_i = sch.split(k, [None, tile.unroll])
     reads_plain = "padded" in {sch.get(block).name_hint for block in sch.get_producers(acc)}
     # Around the register tile. From a plain image an item is a whole band of rows, padded once and used by all tiles.
-    if reads_plain or tile.pixels_outer:
-        outer = [row_o, column_o, panel]
-    else:
-        outer = [panel, row_o, column_o]
+    outer = [row_o, column_o, panel] if reads_plain or tile.pixels_outer else [panel, row_o, column_o]
     sch.reorder(*outer, ky, kx, k_o, k_i, row_i, column_i, co_i, c)
     if reads_plain:
         item = row_o
@@ -244,8 +250,7 @@ def schedule(sch: s_tir.Schedule, tile: Tile) -> None:
     depth = len(sch.get_loops(acc)) - 8
     sch.reverse_compute_at(y, innermost)
     unroll_and_vectorize(sch, sch.get_loops(y)[depth:])
-    init = sch.decompose_reduction(acc, ky)
-    unroll_and_vectorize(sch, sch.get_loops(init)[depth:])
+    initialise_before(sch, acc, ky)
 
 
 def build(w: Conv, target: Target, tile: Tile | None = None) -> Kernel:

@@ -14,7 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 from tvm import s_tir, te, tirx
 
-from separable.schedules.kernel import Array, Kernel, into_halo, placeholder, round_up, unroll_all, unroll_and_vectorize
+from separable.schedules.kernel import (
+    Array,
+    Kernel,
+    initialise_before,
+    into_halo,
+    placeholder,
+    round_up,
+    unroll_all,
+    unroll_and_vectorize,
+)
 from separable.schedules.workload import Depthwise
 from separable.targets.row import Target
 
@@ -108,8 +117,7 @@ def schedule(sch: s_tir.Schedule, tile: Tile) -> None:
     sch.vectorize(c)
     sch.reverse_compute_at(y, column_o)
     unroll_and_vectorize(sch, sch.get_loops(y)[2:])
-    init = sch.decompose_reduction(acc, ky)
-    unroll_and_vectorize(sch, sch.get_loops(init)[2:])
+    initialise_before(sch, acc, ky)
 
 
 def build(w: Depthwise, target: Target, tile: Tile | None = None) -> Kernel:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from tvm import tirx
 
 from separable.schedules.math import exp, hard_sigmoid, maximum, minimum, select, sigmoid, tanh
 
-Expr = tirx.Expr
+Expr: TypeAlias = tirx.Expr
 
 
 @dataclass(frozen=True)

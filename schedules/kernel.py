@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,8 @@ from tvm import s_tir, te, tirx
 
 from separable.schedules.tensor import Blocked, Tensor
 
-Array = NDArray[np.float32]
-IndexMap = Callable[..., Sequence[tirx.Expr]]
+Array: TypeAlias = NDArray[np.float32]
+IndexMap: TypeAlias = Callable[..., Sequence[tirx.Expr]]
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,25 @@ def unroll_and_vectorize(sch: s_tir.Schedule, loops: Sequence[s_tir.schedule.Loo
     sch.vectorize(loops[-1])
 
 
+def initialise_before(sch: s_tir.Schedule, block: s_tir.schedule.SBlockRV, reduction: s_tir.schedule.LoopRV) -> None:
+    """Move the initialisation of a reduction in front of its outermost reduction loop, unrolled and vectorised."""
+    depth = [sch.get(loop).loop_var for loop in sch.get_loops(block)].index(sch.get(reduction).loop_var)
+    init = sch.decompose_reduction(block, reduction)
+    loops = sch.get_loops(init)[depth:]
+    if loops:  # loops of one iteration are left out
+        unroll_and_vectorize(sch, loops)
+
+
 def round_up(value: int, multiple: int) -> int:
     """The smallest multiple that is not below ``value``."""
     return -(-value // multiple) * multiple
+
+
+def overlapped(index: tirx.Expr, size: int, extent: int) -> tirx.Expr:
+    """Where chunk ``index`` of ``size`` elements starts in ``extent >= size`` elements.
+
+    The last chunk moves back over its predecessor instead of sticking out, so that all chunks are whole; what both
+    cover is computed twice, to the same values.
+    """
+    start = index * size
+    return start if extent % size == 0 else tirx.min(start, extent - size)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from tvm import tirx
 
-Expr = tirx.Expr
+Expr: TypeAlias = tirx.Expr
 
 _LOG2_E = 1.4426950408889634
 _LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4  # Cody and Waite: the high part has few bits, n * high is exact

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeAlias
 
 DTYPE_BYTES = {"float32": 4, "int32": 4, "int64": 8, "bool": 1, "uint8": 1, "int8": 1, "float16": 2, "float64": 8}
 
@@ -84,4 +85,4 @@ class Blocked:
         return math.prod(self.shape) * 4
 
 
-Tensor = Plain | Blocked
+Tensor: TypeAlias = Plain | Blocked

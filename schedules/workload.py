@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from tvm import tirx
 
 from separable.schedules.epilogue import Activation, Epilogue
 from separable.schedules.tensor import Blocked, Plain, Tensor
 
-Pair = tuple[int, int]
+Pair: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Conv:
     y: Blocked
     window: Window
     groups: int = 1
-    epilogue: Epilogue = Epilogue()
+    epilogue: Epilogue = field(default_factory=Epilogue)
     residual: Blocked | None = None
 
     @property
@@ -55,18 +56,13 @@ class Conv:
 
 
 @dataclass(frozen=True)
-class Pointwise(Conv):
-    """1x1 convolution with stride 1 over one group: a matrix product over pixels."""
-
-
-@dataclass(frozen=True)
 class Depthwise:
     """2-D convolution with one filter per channel and as many output as input channels."""
 
     x: Blocked
     y: Blocked
     window: Window
-    epilogue: Epilogue = Epilogue()
+    epilogue: Epilogue = field(default_factory=Epilogue)
     residual: Blocked | None = None
 
     @property
@@ -81,7 +77,7 @@ class Dense:
 
     x: Plain
     y: Plain
-    epilogue: Epilogue = Epilogue()
+    epilogue: Epilogue = field(default_factory=Epilogue)
 
     @property
     def macs(self) -> int:
@@ -121,7 +117,7 @@ class GlobalPool:
 
 @dataclass(frozen=True)
 class Elementwise:
-    """``activation(a operation b)`` on images; ``b`` is an image (equal size, or 1x1), a constant per channel, or absent.
+    """``activation(a operation b)`` on images; b is an image (equal size, or 1x1), a constant per channel, or absent.
 
     Attributes:
         operation: a name of ``elementwise.OPERATIONS``.
@@ -169,7 +165,10 @@ class Resize:
 
 @dataclass(frozen=True)
 class Reorder:
-    """Change of layout: plain [1, C, H, W] (or [1, H, W, C] if ``channels_last``) <-> blocked; plain -> plain copies."""
+    """Change of layout, plain <-> blocked, or a copy, plain -> plain.
+
+    The plain side is [1, C, H, W], or [1, H, W, C] if ``channels_last``.
+    """
 
     x: Tensor
     y: Tensor
@@ -191,4 +190,4 @@ class Generic:
     macs: int = 0
 
 
-Workload = Conv | Depthwise | Dense | Pool | GlobalPool | Elementwise | Softmax | Resize | Reorder | Generic
+Workload: TypeAlias = Conv | Depthwise | Dense | Pool | GlobalPool | Elementwise | Softmax | Resize | Reorder | Generic

@@ -106,9 +106,11 @@ def _redirect_stores(func: tirx.PrimFunc, output_shape: Sequence[int], store_at:
 
 def _to_c_function(func: tirx.PrimFunc, name: str) -> LoweredKernel:
     """Buffers become pointers, the parallel loop becomes [begin, end), big temporaries move to scratch."""
+    by_param = {param: _pointer(param.name, str(param.ty.dtype)) for param in func.params}
     statements = list(func.body.seq) if isinstance(func.body, tirx.SeqStmt) else [func.body]
-    declarations = [s for s in statements if isinstance(s, tirx.DeclBuffer)]
-    work = [s for s in statements if not isinstance(s, tirx.DeclBuffer)]
+    # Flat views of parameters; others are of temporaries and stay where they are.
+    views = [s for s in statements if isinstance(s, tirx.DeclBuffer) and s.data.args[0] in by_param]
+    work = [s for s in statements if s not in views]
     if len(work) == 1 and isinstance(work[0], tirx.For) and work[0].kind == tirx.ForKind.PARALLEL:
         loop_var, extent, work = work[0].loop_var, int(work[0].extent), [work[0].body]
     else:  # a loop of one item was simplified away
@@ -118,9 +120,8 @@ def _to_c_function(func: tirx.PrimFunc, name: str) -> LoweredKernel:
     begin, end = tirx.Var("begin", "int32"), tirx.Var("end", "int32")
     body, scratch_bytes = _move_to_scratch(tirx.stmt_seq(*work), scratch)
 
-    by_param = {param: _pointer(param.name, str(param.ty.dtype)) for param in func.params}
     bound = [tirx.DeclBuffer(param, data=pointer) for param, pointer in by_param.items()]
-    bound += [tirx.DeclBuffer(view.buffer, data=by_param[view.data.args[0]]) for view in declarations]
+    bound += [tirx.DeclBuffer(view.buffer, data=by_param[view.data.args[0]]) for view in views]
     item = tirx.Var("item", "int32")
     if loop_var is not None:
         shift = (tirx.Var, lambda var: begin + item if var.same_as(loop_var) else var)
