@@ -123,6 +123,10 @@ def _infer(
         for name in operands
         if name in graph.constants and graph.constants[name].size <= _MAX_SHAPE_DATA
     }
+    # On these ONNX's own inference does not fail but aborts the process.
+    bad = [size for name in operands for size in graph.types[name].shape or () if size < (node.op_type == "Slice")]
+    if bad:
+        raise InvalidModel(f"node {describe(node)} reads a tensor with a dimension of size {bad[0]}.")
     try:
         inferred = shape_inference.infer_node_outputs(schema, node, types, small, opset_imports=list(opsets))
     except Exception as error:  # the C++ extension raises several unrelated types

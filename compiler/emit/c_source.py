@@ -1,0 +1,231 @@
+"""Program + plan -> the generated C: one function per step that passes a kernel its pointers, and the model's tables."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from separable.compiler.emit.weights import SYMBOL, WeightBlob
+from separable.compiler.importer import TensorSpec
+from separable.compiler.plan_memory import MemoryPlan
+from separable.compiler.program import Program, Step, Value
+from separable.compiler.schedule import Scheduled
+from separable.schedules.tensor import DTYPE_BYTES, Blocked, Plain
+from separable.targets.row import Target
+
+RUNTIME = Path(__file__).resolve().parents[2] / "runtime"
+
+_FUNCTIONS = """\
+/* See the comment at the top for what these do. */
+int32_t {name}_create(const separable_options *options, separable_handle **handle);
+int32_t {name}_run(separable_handle *handle, const void *const inputs[], void *const outputs[]);
+int32_t {name}_profile(separable_handle *handle, const void *const inputs[], void *const outputs[],
+    separable_kernel_time times[], int32_t capacity);
+void {name}_destroy(separable_handle *handle);
+const char *{name}_last_error(const separable_handle *handle);
+const char *{name}_describe(void);
+int32_t {name}_abi_version(void);
+"""
+
+_API = """\
+SEPARABLE_EXPORT int32_t {name}_create(const separable_options *options, separable_handle **handle)
+{{
+    return separable_create(&model, options, handle);
+}}
+
+SEPARABLE_EXPORT int32_t {name}_run(separable_handle *handle, const void *const inputs[], void *const outputs[])
+{{
+    return separable_run(handle, inputs, outputs);
+}}
+
+SEPARABLE_EXPORT int32_t {name}_profile(separable_handle *handle, const void *const inputs[], void *const outputs[],
+    separable_kernel_time times[], int32_t capacity)
+{{
+    return separable_profile(handle, inputs, outputs, times, capacity);
+}}
+
+SEPARABLE_EXPORT void {name}_destroy(separable_handle *handle)
+{{
+    separable_destroy(handle);
+}}
+
+SEPARABLE_EXPORT const char *{name}_last_error(const separable_handle *handle)
+{{
+    return separable_last_error(handle);
+}}
+
+SEPARABLE_EXPORT const char *{name}_describe(void)
+{{
+    return model.description;
+}}
+
+SEPARABLE_EXPORT int32_t {name}_abi_version(void)
+{{
+    return SEPARABLE_ABI_VERSION;
+}}
+"""
+
+
+def isa_mask(target: Target) -> int:
+    """The bits of ``runtime/isa_bits.h`` for the extensions that the target's code may use."""
+    text = (RUNTIME / "isa_bits.h").read_text()
+    bits = {name: int(bit) for bit, name in re.findall(r"SEPARABLE_ISA\((\d+), (\w+),", text)}
+    return sum(1 << bits[name] for name in target.isa)
+
+
+def header_source(name: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> str:
+    """``NAME.h``: the runtime's public types, the prototypes, and the buffer sizes."""
+    lines = [(RUNTIME / "separable.h").read_text().rstrip(), "", f"#ifndef SEPARABLE_MODEL_{name.upper()}_H"]
+    lines += [f"#define SEPARABLE_MODEL_{name.upper()}_H", "", "#ifdef __cplusplus", 'extern "C" {', "#endif", ""]
+    for role, specs in (("INPUT", inputs), ("OUTPUT", outputs)):
+        for index, spec in enumerate(specs):
+            lines.append(f"/* {role.lower()}s[{index}]: {_comment(spec.name)}, {spec.dtype} {list(spec.shape)} */")
+        sizes = ", ".join(str(_nbytes(spec)) for spec in specs)
+        lines += [f"#define {name}_{role}_COUNT {len(specs)}", f"#define {name}_{role}_BYTES {{{sizes}}}", ""]
+    lines += [_FUNCTIONS.format(name=name), "#ifdef __cplusplus", "}", "#endif", "", "#endif", ""]
+    return "\n".join(lines)
+
+
+def model_source(
+    name: str,
+    *,
+    program: Program,
+    scheduled: Scheduled,
+    plan: MemoryPlan,
+    blob: WeightBlob,
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
+    target: Target,
+    threads: int,
+    description: Mapping[str, Any],
+) -> str:
+    """``NAME.c``."""
+    addresses = _Addresses(program, plan)
+    lines = [f"/* Generated for model {name}, target {target.name}. */", '#include "model.h"', ""]
+    lines += [f"extern const unsigned char {SYMBOL}[];", ""]
+    for kernel in scheduled.kernels:
+        count = len(kernel.lowered.func.params) - 3
+        pointers = ", ".join(["const void *"] * (count - 1) + ["void *"])
+        lines.append(f"int32_t {kernel.name}({pointers}, void *scratch, int32_t begin, int32_t end);")
+    lines.append("")
+    halos: list[str] = []
+    steps: list[str] = []
+    for index, (step, kernel) in enumerate(zip(program.steps, scheduled.calls, strict=True)):
+        lines += _step_function(index, step, kernel.name, addresses, blob.offsets[index])
+        zero = _halo(step, addresses)
+        steps.append(
+            f"    {{{_text('+'.join(step.nodes))}, {_text(kernel.name)}, step_{index}, {kernel.lowered.extent}, "
+            f"{{{len(halos)}, {1 if zero else 0}}}, {2 * step.workload.macs}, {_traffic(step, scheduled.constants[index])}}},"
+        )
+        halos += [zero] if zero else []
+    lines += ["static const separable_step steps[] = {", *steps, "};", ""]
+    if halos:
+        lines += ["static const separable_halo halos[] = {", *halos, "};", ""]
+    for role, specs in (("inputs", inputs), ("outputs", outputs)):
+        lines += [f"static const separable_tensor {role}[] = {{", *(_tensor(spec) for spec in specs), "};", ""]
+    scratch = max((kernel.lowered.scratch_bytes for kernel in scheduled.kernels), default=0)
+    lines += [
+        "static const separable_model model = {",
+        f"    .name = {_text(name)},",
+        f"    .target = {_text(target.name)},",
+        f"    .description = {_text(json.dumps(description))},",
+        f"    .weights = {SYMBOL},",
+        "    .steps = steps,",
+        f"    .halos = {'halos' if halos else '0'},",
+        "    .inputs = inputs,",
+        "    .outputs = outputs,",
+        f"    .step_count = {len(steps)},",
+        f"    .input_count = {len(inputs)},",
+        f"    .output_count = {len(outputs)},",
+        f"    .default_threads = {threads},",
+        f"    .arena_bytes = {plan.arena_bytes},",
+        f"    .scratch_bytes = {scratch},",
+        f"    .isa = UINT64_C({isa_mask(target):#x}),",
+        "};",
+        "",
+        _API.format(name=name),
+    ]
+    return "\n".join(lines)
+
+
+class _Addresses:
+    """The C expression of a value's address, from the frame of a run."""
+
+    def __init__(self, program: Program, plan: MemoryPlan) -> None:
+        self.plan = plan
+        self.external = {value.root: f"f->inputs[{index}]" for index, value in enumerate(program.inputs)}
+        self.external |= {value.root: f"f->outputs[{index}]" for index, value in enumerate(program.outputs)}
+
+    def arena_offset(self, value: Value) -> int:
+        return self.plan.offsets[value.root] + value.byte_offset
+
+    def of(self, value: Value, constant: bool) -> str:
+        if value.root not in self.external:
+            return f"f->arena + {self.arena_offset(value)}"
+        base = self.external[value.root]
+        kind = "const unsigned char *" if constant else "unsigned char *"
+        return f"({kind}){base} + {value.byte_offset}" if value.byte_offset else base
+
+
+def _step_function(index: int, step: Step, kernel: str, addresses: _Addresses, offsets: Sequence[int]) -> list[str]:
+    residual = getattr(step.workload, "residual", None) is not None
+    inputs = [addresses.of(value, constant=True) for value in step.inputs]
+    weights = [f"f->weights + {offset}" for offset in offsets]
+    tail = [inputs.pop()] if residual else []
+    arguments = ", ".join([*inputs, *weights, *tail, addresses.of(step.output, constant=False)])
+    return [
+        f"static void step_{index}(const separable_frame *f, void *scratch, int32_t begin, int32_t end)",
+        "{",
+        f"    {kernel}({arguments}, scratch, begin, end);",
+        "}",
+        "",
+    ]
+
+
+def _halo(step: Step, addresses: _Addresses) -> str | None:
+    """The entry of the halo table for a step's output."""
+    y = step.output.tensor
+    if not isinstance(y, Blocked) or not y.halo:
+        return None
+    _, rows, columns, lanes = y.shape
+    pixel = 4 * lanes
+    fields = (
+        addresses.arena_offset(step.output),
+        y.blocks,
+        rows,
+        columns * pixel,
+        y.halo.top,
+        y.halo.bottom,
+        y.halo.left * pixel,
+        y.halo.right * pixel,
+    )
+    return f"    {{{', '.join(str(field) for field in fields)}}},"
+
+
+def _traffic(step: Step, constants: Sequence[Any]) -> int:
+    """Bytes the step must move at least: its inputs, weights and output once."""
+    tensors = [value.tensor for value in (*step.inputs, step.output)]
+    return sum(tensor.nbytes for tensor in tensors) + sum(int(array.nbytes) for array in constants)
+
+
+def _tensor(spec: TensorSpec) -> str:
+    dims = ", ".join(str(dim) for dim in spec.shape) or "0"
+    return f"    {{{_text(spec.name)}, {_text(spec.dtype)}, {len(spec.shape)}, {{{dims}}}, {_nbytes(spec)}}},"
+
+
+def _nbytes(spec: TensorSpec) -> int:
+    assert spec.dtype in DTYPE_BYTES
+    return Plain(spec.shape, spec.dtype).nbytes
+
+
+def _text(text: str) -> str:
+    """A C string literal; names come from the model file and may hold anything."""
+    escaped = "".join(chr(byte) if 32 <= byte < 127 and byte not in b'\\"?' else f"\\{byte:03o}" for byte in text.encode())
+    return f'"{escaped}"'
+
+
+def _comment(text: str) -> str:
+    return re.sub(r"[^\w.:/\[\]-]", "_", text, flags=re.ASCII).replace("*/", "__")

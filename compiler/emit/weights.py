@@ -1,0 +1,55 @@
+"""Packed constants -> one read-only section of the library, mapped from the file and shared by all who load it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from separable.schedules.kernel import Array
+
+ALIGNMENT = 64
+SYMBOL = "separable_weights"
+
+
+@dataclass(frozen=True)
+class WeightBlob:
+    """All constants of a model.
+
+    Attributes:
+        data: the bytes.
+        offsets: byte offset of every constant of every step.
+    """
+
+    data: bytes
+    offsets: list[list[int]]
+
+
+def pack_weights(constants: Sequence[Sequence[Array]]) -> WeightBlob:
+    """Concatenate constants, 64-byte aligned; equal ones are stored once."""
+    data = bytearray()
+    known: dict[bytes, int] = {}
+    offsets: list[list[int]] = []
+    for step in constants:
+        offsets.append([])
+        for array in step:
+            content = array.tobytes()
+            if content not in known:
+                data.extend(bytes(-len(data) % ALIGNMENT))
+                known[content] = len(data)
+                data.extend(content)
+            offsets[-1].append(known[content])
+    return WeightBlob(bytes(data), offsets)
+
+
+def write_weights(blob: WeightBlob, folder: Path) -> Path:
+    """Write the bytes and an assembly file that includes them; return the assembly file."""
+    binary, assembly = folder / "weights.bin", folder / "weights.S"
+    binary.write_bytes(blob.data or bytes(ALIGNMENT))
+    assembly.write_text(
+        '.section .rodata.separable, "a", %progbits\n'
+        f".balign {ALIGNMENT}\n.globl {SYMBOL}\n.hidden {SYMBOL}\n{SYMBOL}:\n"
+        f'.incbin "{binary}"\n'
+        '.section .note.GNU-stack, "", %progbits\n'
+    )
+    return assembly

@@ -1,0 +1,267 @@
+"""The pipeline, as one list: ONNX -> Relax -> program of kernels -> library."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import separable
+from separable.compiler._tvm import tvm
+from separable.compiler.emit.bundle import staged_folder
+from separable.compiler.emit.c_source import RUNTIME, header_source, model_source
+from separable.compiler.emit.kernel import build_object
+from separable.compiler.emit.link import library_sizes, link_library
+from separable.compiler.emit.weights import pack_weights, write_weights
+from separable.compiler.errors import InvalidModel, UnknownTarget
+from separable.compiler.importer import Imported, import_model
+from separable.compiler.lower import lower_graph
+from separable.compiler.options import CompileOptions
+from separable.compiler.passes.assign_halos import assign_halos
+from separable.compiler.passes.drop_dead_steps import drop_dead_steps
+from separable.compiler.passes.drop_identities import drop_identities
+from separable.compiler.passes.fold_batch_norm import fold_batch_norm
+from separable.compiler.passes.fold_constants import fold_constants
+from separable.compiler.passes.fold_input_scale import fold_input_scale
+from separable.compiler.passes.fold_padding import fold_padding
+from separable.compiler.passes.fuse_epilogues import fuse_epilogues
+from separable.compiler.passes.unify_hard_swish import unify_hard_swish
+from separable.compiler.plan_memory import MemoryPlan, plan_memory
+from separable.compiler.program import Program
+from separable.compiler.schedule import Scheduled, schedule_program
+from separable.targets.errors import UnknownTargetName
+from separable.targets.row import Target
+from separable.targets.table import find_target
+
+GRAPH_PASSES: tuple[Callable[[tvm.IRModule], tvm.IRModule], ...] = (
+    drop_identities,
+    fold_constants,
+    fold_padding,
+    fold_input_scale,
+    fold_batch_norm,
+    fold_constants,
+    unify_hard_swish,
+    drop_identities,
+)
+"""Rewrites of the Relax module, in order."""
+
+PROGRAM_PASSES: tuple[Callable[[Program], Program], ...] = (
+    fuse_epilogues,
+    drop_dead_steps,
+    assign_halos,
+)
+"""Rewrites of the program of kernels, in order."""
+
+Progress = Callable[[str, float], None]
+"""Told the name of the phase under way, and what part of it is done (0 to 1)."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What a compilation produced.
+
+    Attributes:
+        folder: the output folder.
+        library: the shared library in it.
+        manifest: the content of its ``NAME.json``.
+        notes: what the user should know about the model.
+        seconds: wall time of each phase.
+    """
+
+    folder: Path
+    library: Path
+    manifest: Mapping[str, Any]
+    notes: tuple[str, ...]
+    seconds: Mapping[str, float]
+
+
+@dataclass
+class Phases:
+    """Names each phase while it runs, times it, and dumps what it made."""
+
+    progress: Progress | None = None
+    dump_ir: Path | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[Callable[[int, int], None]]:
+        """Run a phase; the block may call what it is given with (done, total)."""
+
+        def advance(done: int, total: int) -> None:
+            if self.progress is not None:
+                self.progress(name, done / max(total, 1))
+
+        advance(0, 1)
+        start = time.perf_counter()
+        yield advance
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+        advance(1, 1)
+
+    def dump(self, name: str, text: Callable[[], str]) -> None:
+        """Write an intermediate form to the folder of ``--dump-ir``, numbered in the order of the pipeline."""
+        if self.dump_ir is not None:
+            self.dump_ir.mkdir(parents=True, exist_ok=True)
+            (self.dump_ir / f"{len(list(self.dump_ir.iterdir())):02}_{name}").write_text(text())
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model on its way to the library: everything ``inspect`` shows and ``emit`` writes."""
+
+    imported: Imported
+    target: Target
+    program: Program
+    scheduled: Scheduled
+    plan: MemoryPlan
+
+
+def build_model(options: CompileOptions, phases: Phases) -> Built:
+    """The pipeline up to scheduled kernels and the memory plan.
+
+    Raises:
+        CompileError: the kinds in ``errors.py``.
+    """
+    target = resolve_target(options.target)
+    with phases.phase("import"):
+        imported = import_model(options.model, options.shapes)
+        mod = imported.mod
+        phases.dump("import.py", lambda: mod.script())
+    with phases.phase("fold"):
+        for graph_pass in GRAPH_PASSES:
+            mod = graph_pass(mod)
+            phases.dump(f"{graph_pass.__name__}.py", mod.script)
+    with phases.phase("lower"):
+        program = lower_graph(mod, imported.op_nodes, target.lanes)
+        phases.dump("lower_graph.txt", program.script)
+        for program_pass in PROGRAM_PASSES:
+            program = program_pass(program)
+            phases.dump(f"{program_pass.__name__}.txt", program.script)
+    with phases.phase("schedule") as advance:
+        scheduled = schedule_program(program, target, advance)
+        for kernel in scheduled.kernels:
+            phases.dump(f"kernel_{kernel.name}.py", lambda text=kernel.text: text)  # type: ignore[misc]
+    with phases.phase("plan memory"):
+        plan = plan_memory(program, scheduled.overread)
+    return Built(imported, target, program, scheduled, plan)
+
+
+def compile_model(options: CompileOptions, progress: Progress | None = None) -> Compiled:
+    """Compile an ONNX file to a folder with a standalone library.
+
+    Args:
+        options: what to compile and how.
+        progress: told which phase is under way.
+
+    Raises:
+        CompileError: the kinds in ``errors.py``; no half-written file is left.
+    """
+    phases = Phases(progress, options.dump_ir)
+    name = options.name or c_identifier(options.model.stem)
+    if name != c_identifier(name):
+        raise InvalidModel(f"--name {name!r} is no C identifier; for example {c_identifier(name)!r}")
+    built = build_model(options, phases)
+    folder = options.output or Path(f"{options.model.stem}-{options.target.replace(':', '-')}")
+    with staged_folder(folder) as staging:
+        manifest = emit_model(built, name, options.threads, staging, phases)
+    return Compiled(folder, folder / f"{name}.so", manifest, built.imported.notes, phases.seconds)
+
+
+def emit_model(built: Built, name: str, threads: int, folder: Path, phases: Phases) -> Mapping[str, Any]:
+    """Write ``NAME.so``, ``NAME.h``, ``NAME.py`` and ``NAME.json`` to a folder; return the manifest."""
+    imported, target, scheduled = built.imported, built.target, built.scheduled
+    blob = pack_weights(scheduled.constants)
+    description = {
+        "name": name,
+        "inputs": [vars(spec) | {"shape": list(spec.shape)} for spec in imported.inputs],
+        "outputs": [vars(spec) | {"shape": list(spec.shape)} for spec in imported.outputs],
+        "target": target.name,
+        "arch": target.arch,
+        "isa": list(target.isa),
+        "arena_bytes": built.plan.arena_bytes,
+        "scratch_bytes": max((kernel.lowered.scratch_bytes for kernel in scheduled.kernels), default=0),
+        "weight_bytes": len(blob.data),
+        "mult_adds": sum(step.workload.macs for step in built.program.steps if step.constants),
+        "versions": {"separable": separable.__version__, "tvm": tvm.__version__, "zig": version("ziglang")},
+    }
+    with tempfile.TemporaryDirectory(prefix="separable-") as temporary:
+        work = Path(temporary)
+        with phases.phase("generate code") as advance:
+            objects = _kernel_objects(built, work, advance)
+        with phases.phase("link"):
+            source = work / f"{name}.c"
+            source.write_text(
+                model_source(
+                    name,
+                    program=built.program,
+                    scheduled=scheduled,
+                    plan=built.plan,
+                    blob=blob,
+                    inputs=imported.inputs,
+                    outputs=imported.outputs,
+                    target=target,
+                    threads=threads,
+                    description=description,
+                )
+            )
+            phases.dump(f"{name}.c", source.read_text)
+            linked = work / f"{name}.so"
+            link_library(linked, name, target, [source, write_weights(blob, work)], objects)
+        library = linked.read_bytes()
+        manifest = {
+            **description,
+            **library_sizes(linked),
+            "sha256": hashlib.sha256(library).hexdigest(),
+            "kernels": [
+                {
+                    "nodes": list(step.nodes),
+                    "kernel": kernel.name,
+                    "schedule": kernel.source,
+                    "tile": str(kernel.tile),
+                    "mult_adds": step.workload.macs,
+                }
+                for step, kernel in zip(built.program.steps, scheduled.calls, strict=True)
+            ],
+        }
+    (folder / f"{name}.so").write_bytes(library)
+    (folder / f"{name}.h").write_text(header_source(name, imported.inputs, imported.outputs))
+    (folder / f"{name}.py").write_text((RUNTIME / "loader.py").read_text())
+    (folder / f"{name}.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    return manifest
+
+
+def _kernel_objects(built: Built, work: Path, advance: Callable[[int, int], None]) -> list[Path]:
+    """Compile the kernels, a few at a time so that progress can be shown."""
+    tvm_target = tvm.target.Target(dict(built.target.tvm))
+    kernels = built.scheduled.kernels
+    objects: list[Path] = []
+    for index, kernel in enumerate(kernels):
+        objects.append(work / f"{kernel.name}.o")
+        build_object([kernel.lowered], tvm_target, str(objects[-1]))
+        advance(index + 1, len(kernels))
+    return objects
+
+
+def resolve_target(name: str) -> Target:
+    """The row of a target name.
+
+    Raises:
+        UnknownTarget: no row has this name, or no row fits this machine.
+    """
+    try:
+        return find_target(name)
+    except UnknownTargetName as error:
+        raise UnknownTarget(str(error)) from error
+
+
+def c_identifier(text: str) -> str:
+    """``text`` as a C identifier: ``mobilenet_v1_1.0_224`` becomes ``mobilenet_v1_1_0_224``."""
+    name = re.sub(r"\W", "_", text, flags=re.ASCII) or "model"
+    return f"model_{name}" if name[0].isdigit() else name

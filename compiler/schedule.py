@@ -1,0 +1,84 @@
+"""Program -> kernels: every distinct workload is scheduled and lowered once, its weights packed as its tile wants them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from separable.compiler.emit.kernel import LoweredKernel, lower_kernel
+from separable.compiler.program import Program, Value
+from separable.schedules import registry
+from separable.schedules.kernel import Array
+from separable.schedules.overread import overread_bytes
+from separable.schedules.workload import Workload
+from separable.targets.row import Target
+
+
+@dataclass(frozen=True)
+class ScheduledKernel:
+    """A kernel and how it was scheduled.
+
+    Attributes:
+        name: its C symbol.
+        workload: what it computes.
+        tile: the parameters of its schedule.
+        source: where the tile comes from: ``default`` (computed from the target row).
+        lowered: the function for LLVM.
+        text: the scheduled TIR as script.
+    """
+
+    name: str
+    workload: Workload
+    tile: object
+    source: str
+    lowered: LoweredKernel
+    text: str
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """A program with its kernels.
+
+    Attributes:
+        kernels: the distinct kernels, in the order of their first use.
+        calls: the kernel of each step.
+        constants: the packed constants of each step.
+        overread: bytes beyond its end up to which a root value may be read.
+    """
+
+    kernels: list[ScheduledKernel]
+    calls: list[ScheduledKernel]
+    constants: list[list[Array]]
+    overread: dict[Value, int]
+
+
+def schedule_program(program: Program, target: Target, advance: Callable[[int, int], None]) -> Scheduled:
+    """Schedule every step.
+
+    Args:
+        program: the steps, with their final layouts.
+        target: the row that default schedules are computed from.
+        advance: called with (steps done, steps in total).
+    """
+    kernels: dict[Workload, ScheduledKernel] = {}
+    numbers: Counter[str] = Counter()
+    constants: list[list[Array]] = []
+    overread: dict[Value, int] = {}
+    for index, step in enumerate(program.steps):
+        if step.workload not in kernels:
+            kind = registry.kind(step.workload)
+            kernel = registry.build_kernel(step.workload, target)
+            name = f"{kind}_{numbers[kind]}"
+            numbers[kind] += 1
+            lowered = lower_kernel(kernel.func, name, kernel.output_shape, kernel.store_at)
+            kernels[step.workload] = ScheduledKernel(
+                name, step.workload, kernel.tile, "default", lowered, kernel.func.script()
+            )
+        scheduled = kernels[step.workload]
+        constants.append(registry.pack_constants(step.workload, scheduled.tile, step.constants))
+        beyond = overread_bytes(step.workload, scheduled.tile)
+        for value in step.inputs:
+            overread[value.root] = max(overread.get(value.root, 0), beyond)
+        advance(index + 1, len(program.steps))
+    return Scheduled(list(kernels.values()), [kernels[step.workload] for step in program.steps], constants, overread)
