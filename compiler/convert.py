@@ -23,6 +23,8 @@ _HINTS = {
     ),
 }
 _HINT_BY_OP = {op: hint for hint, ops in _HINTS.items() for op in ops.split()}
+# What converters and Relax raise on attributes that ONNX's own inference let pass (a group that divides no channels).
+_CONTRADICTIONS = (IndexError, KeyError, RuntimeError, TypeError, ValueError)
 # Kernels address tensors with 32-bit indices.
 _MAX_ELEMENTS = (1 << 31) - 1
 
@@ -57,15 +59,18 @@ def convert(
     read = {name for node in nodes for name in node.input}.union(outputs)
     for node in nodes:
         used = _used_outputs(node, read)
+        origin = node.name or f"{node.op_type}_{used[0]}"
+        known = len(graph.bindings)
         try:
             results = _results(node, used, folded, values, opset)
+            results = [graph.bind(result, identifier(origin)) for result in results]
         except Refused as refusal:
             problems.append(f"{describe(node)}: {refusal}")
             results = _stand_ins(node, used, folded, values)
-        origin = node.name or f"{node.op_type}_{used[0]}"
-        known = len(graph.bindings)
-        for name, result in zip(used, results, strict=False):
-            values[name] = graph.bind(result, identifier(origin))
+        except _CONTRADICTIONS as error:
+            problems.append(f"{describe(node)}: its attributes contradict each other or its operands: {error}")
+            results = _stand_ins(node, used, folded, values)
+        values.update(zip(used, results, strict=False))
         origins.update((var.name, origin) for var in list(graph.bindings)[known:])
     problems += [
         f"output '{name}' is an input or a constant: nothing is left to compute"

@@ -102,9 +102,9 @@ def static_inputs(model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> t
     notes: list[str] = []
     problems: list[str] = []
     for name, info in inputs.items():
-        if not info.type.HasField("tensor_type"):
-            raise InvalidModel(f"input '{name}' is no tensor: only tensors can be model inputs.")
         tensor = info.type.tensor_type
+        if not info.type.HasField("tensor_type") or tensor.elem_type not in TensorProto.DataType.values():
+            raise InvalidModel(f"input '{name}' is no tensor of a type that ONNX defines.")
         shape = list(shapes.get(name, ()))
         if not tensor.HasField("shape") and name not in shapes:
             problems.append(f"input '{name}' has no shape: give one with --shape {name}=1,3,224,224")
@@ -155,6 +155,15 @@ def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
                 yield from _tensors(attr.g)
 
 
+def _names(graph: GraphProto) -> Iterator[str | bytes]:
+    """Names of nodes, operators and tensors; protobuf hands out bytes for those that are no UTF-8."""
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attr.name for attr in node.attribute)
+    for named in (*graph.initializer, *graph.input, *graph.output):
+        yield named.name
+
+
 def _load_external(tensor: TensorProto, folder: Path) -> None:
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
@@ -190,6 +199,8 @@ def _check(model: ModelProto, path: Path) -> None:
     version = opset_of("", model.opset_import)
     if version is not None and version < _MIN_OPSET:
         raise InvalidModel(f"{path} uses operator set {version}: export it again with {_MIN_OPSET} or later.")
+    if not all(isinstance(name, str) for name in _names(model.graph)):
+        raise InvalidModel(f"{path} breaks the ONNX specification: it has a name that is not valid UTF-8.")
     for node in model.graph.node:
         if not any(node.output):
             raise InvalidModel(f"{path} breaks the ONNX specification: a node of type '{node.op_type}' has no output.")

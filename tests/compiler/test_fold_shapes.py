@@ -92,3 +92,9 @@ def test_an_index_out_of_range_names_the_node() -> None:
 def test_a_tensor_that_nothing_produces() -> None:
     with pytest.raises(InvalidModel, match="reads tensor 'nowhere'"):
         fold(node("Add", "x nowhere"))
+
+
+def test_an_empty_tensor_is_not_sliced() -> None:
+    constants = {"empty": np.zeros((0, 2), np.float32), "b": np.array([0]), "e": np.array([1])}
+    with pytest.raises(InvalidModel, match="dimension of size 0"):
+        fold(node("Slice", "empty b e"), constants=constants)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 from onnx import TensorProto
 
-from separable.compiler.errors import UnsupportedOp
+from separable.compiler.errors import CompileError, UnsupportedOp
 from separable.compiler.graph import Graph
 from separable.compiler.importer import TensorSpec, import_model
 from tests.compiler.models import SHARED_MODELS, evaluate, make_model, names, node, operators, random, save
@@ -93,6 +94,24 @@ def test_every_problem_is_listed_by_node_name(tmp_path: Path) -> None:
         "'one_dimensional' (MaxPool): auto_pad 'NOPE' is no value that ONNX defines",
         "Foreign with output 'y': this operator is not supported",
     )
+
+
+def test_attributes_that_contradict_the_operands(tmp_path: Path) -> None:
+    model = make_model([node("Conv", "x w", name="c", group=3)], {"x": [1, 4, 4, 4]}, weights={"w": random(4, 2, 1, 1)})
+    with pytest.raises(UnsupportedOp, match=r"'c' \(Conv\): its attributes contradict"):
+        import_model(save(model, tmp_path), {})
+
+
+def test_random_damage_never_ends_in_another_error(tmp_path: Path) -> None:
+    model = make_model([node("Conv", "x w", pads=[1, 1, 1, 1])], {"x": [1, 2, 4, 4]}, weights={"w": random(4, 2, 3, 3)})
+    path, generator = save(model, tmp_path), np.random.default_rng(0)
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    for _ in range(300):
+        damaged = data.copy()
+        damaged[generator.integers(len(data), size=2)] = generator.integers(256, size=2)
+        path.write_bytes(damaged.tobytes())
+        with suppress(CompileError):
+            import_model(path, {})
 
 
 def test_control_flow_is_refused(tmp_path: Path) -> None:

@@ -48,6 +48,13 @@ def test_a_graph_that_breaks_the_specification(tmp_path: Path) -> None:
         load_model(save(model, tmp_path))
 
 
+def test_a_name_that_is_no_utf8(tmp_path: Path) -> None:
+    path = save(convolution(), tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"conv", b"c\xffnv"))
+    with pytest.raises(InvalidModel, match="UTF-8"):
+        load_model(path)
+
+
 def test_operator_sets_before_numpy_broadcasting(tmp_path: Path) -> None:
     with pytest.raises(InvalidModel, match="export it again with 7 or later"):
         load_model(save(make_model([node("Relu", "x")], {"x": [1]}, opset=6), tmp_path))
