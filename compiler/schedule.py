@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from separable.compiler._tvm import tvm
 from separable.compiler.emit.kernel import LoweredKernel, lower_kernel
 from separable.compiler.program import Program, Value
 from separable.schedules import registry
@@ -65,13 +66,14 @@ def schedule_program(program: Program, target: Target, advance: Callable[[int, i
     numbers: Counter[str] = Counter()
     constants: list[list[Array]] = []
     overread: dict[Value, int] = {}
+    llvm = tvm.target.Target(dict(target.tvm))
     for index, step in enumerate(program.steps):
         if step.workload not in kernels:
             kind = registry.kind(step.workload)
             kernel = registry.build_kernel(step.workload, target)
             name = f"{kind}_{numbers[kind]}"
             numbers[kind] += 1
-            lowered = lower_kernel(kernel.func, name, kernel.output_shape, kernel.store_at)
+            lowered = lower_kernel(kernel.func, name, kernel.output_shape, kernel.store_at, llvm)
             kernels[step.workload] = ScheduledKernel(
                 name, step.workload, kernel.tile, "default", lowered, kernel.func.script()
             )

@@ -99,7 +99,7 @@ def default_tile(w: Conv, target: Target) -> Tile:
     rows, columns = grid(w)
     blocks = w.y.blocks
     best: tuple[tuple[float, int, int], int, int, int] | None = None
-    for vectors in range(1, min(blocks, 6) + 1) if rows * columns > 1 else range(1, min(blocks, 16) + 1):
+    for vectors in range(1, min(blocks, 4 if rows * columns > 1 else 16) + 1):
         for tile_rows in range(1, min(rows, 4) + 1):
             for tile_columns in range(1, min(columns, 28) + 1):
                 pixels = tile_rows * tile_columns
@@ -117,10 +117,9 @@ def default_tile(w: Conv, target: Target) -> Tile:
     assert best is not None
     _, tile_rows, tile_columns, vectors = best
     size, _ = _channel_window(w, vectors)
-    # Enough FMAs in one iteration to bury the loop's own instructions, few enough to stay in the micro-op cache.
-    accumulators = tile_rows * tile_columns * vectors
-    limit = max(1, 224 // accumulators)
-    unroll = max(d for d in range(1, size + 1) if size % d == 0 and d <= max(limit, 4))
+    # About 128 FMAs in one iteration bury the loop's own instructions and stay in the micro-op cache.
+    limit = max(4, 128 // (tile_rows * tile_columns * vectors))
+    unroll = max(d for d in range(1, min(size, limit) + 1) if size % d == 0)
     weight_bytes = 4 * math.prod(w.window.size) * size * round_up(w.y.channels, vectors * w.y.lanes)
     return Tile(tile_rows, tile_columns, vectors, unroll, pixels_outer=weight_bytes <= target.l2_bytes // 2)
 

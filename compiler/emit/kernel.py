@@ -64,7 +64,9 @@ class LoweredKernel:
     scratch_bytes: int
 
 
-def lower_kernel(func: tirx.PrimFunc, name: str, output_shape: Sequence[int], store_at: IndexMap) -> LoweredKernel:
+def lower_kernel(
+    func: tirx.PrimFunc, name: str, output_shape: Sequence[int], store_at: IndexMap, target: tvm.target.Target
+) -> LoweredKernel:
     """Lower a scheduled kernel.
 
     Args:
@@ -72,6 +74,7 @@ def lower_kernel(func: tirx.PrimFunc, name: str, output_shape: Sequence[int], st
         name: the C symbol.
         output_shape: shape of the buffer the output is stored to (it may have a halo the output lacks).
         store_at: maps an index of the output to the index in that buffer.
+        target: what the kernel will run on.
 
     Returns:
         The kernel as a C function.
@@ -79,6 +82,8 @@ def lower_kernel(func: tirx.PrimFunc, name: str, output_shape: Sequence[int], st
     mod = ir.transform.Sequential(_TO_LOOPS)(tvm.IRModule({name: func}))
     mod = tvm.IRModule({name: _redirect_stores(mod[name], output_shape, store_at)})
     mod = ir.transform.Sequential(_TO_FLAT)(mod)
+    # Now, while the range of every loop is known: divisions of non-negative indices become plain ones.
+    mod = tirx_passes.LowerIntrin()(tirx_passes.BindTarget(target)(mod))
     return _to_c_function(mod[name], name)
 
 
@@ -86,7 +91,6 @@ def build_object(kernels: Sequence[LoweredKernel], target: tvm.target.Target, pa
     """Compile kernels with LLVM into one relocatable object file at ``path``."""
     mod = tvm.IRModule({kernel.func.attrs["global_symbol"]: kernel.func for kernel in kernels})
     mod = tirx_passes.BindTarget(target)(mod)
-    mod = tirx_passes.LowerIntrin()(mod)
     tvm.get_global_func("target.build.llvm")(mod, target).write_to_file(path, "o")
 
 

@@ -61,10 +61,11 @@ class CompiledKernel:
         target = target or detect_host()
         name = f"kernel_{next(_serial)}"
         self.kernel = kernel
-        self.lowered = lower_kernel(kernel.func, name, kernel.output_shape, kernel.store_at)
+        llvm = tvm.target.Target(dict(target.tvm))
+        self.lowered = lower_kernel(kernel.func, name, kernel.output_shape, kernel.store_at, llvm)
         with tempfile.TemporaryDirectory() as folder:
             obj, library = Path(folder) / "kernel.o", Path(folder) / f"{name}.so"
-            build_object([self.lowered], tvm.target.Target(dict(target.tvm)), str(obj))
+            build_object([self.lowered], llvm, str(obj))
             compile_and_link(library, target=target, objects=[obj], flags=["-shared", "-lm"])
             self.function = getattr(ctypes.CDLL(str(library)), name)
         self.scratch = _aligned(np.zeros(max(self.lowered.scratch_bytes, 1), np.uint8))
