@@ -65,18 +65,17 @@ def unroll_all(sch: s_tir.Schedule, loops: Sequence[s_tir.schedule.LoopRV]) -> N
 
 
 def unroll_and_vectorize(sch: s_tir.Schedule, loops: Sequence[s_tir.schedule.LoopRV]) -> None:
-    """Unroll all of these loops but the innermost, which becomes one vector."""
+    """Unroll all of these loops but the innermost, which becomes one vector; none is left if all had one iteration."""
     unroll_all(sch, loops[:-1])
-    sch.vectorize(loops[-1])
+    for innermost in loops[-1:]:
+        sch.vectorize(innermost)
 
 
 def initialise_before(sch: s_tir.Schedule, block: s_tir.schedule.SBlockRV, reduction: s_tir.schedule.LoopRV) -> None:
     """Move the initialisation of a reduction in front of its outermost reduction loop, unrolled and vectorised."""
     depth = [sch.get(loop).loop_var for loop in sch.get_loops(block)].index(sch.get(reduction).loop_var)
     init = sch.decompose_reduction(block, reduction)
-    loops = sch.get_loops(init)[depth:]
-    if loops:  # loops of one iteration are left out
-        unroll_and_vectorize(sch, loops)
+    unroll_and_vectorize(sch, sch.get_loops(init)[depth:])
 
 
 def round_up(value: int, multiple: int) -> int:
@@ -92,3 +91,8 @@ def overlapped(index: tirx.Expr, size: int, extent: int) -> tirx.Expr:
     """
     start = index * size
     return start if extent % size == 0 else tirx.min(start, extent - size)
+
+
+def largest_divisor(extent: int, limit: int) -> int:
+    """The largest divisor of ``extent`` that is not above ``limit``."""
+    return max(divisor for divisor in range(1, max(1, min(extent, limit)) + 1) if extent % divisor == 0)
