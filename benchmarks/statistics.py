@@ -1,0 +1,84 @@
+"""From times to statements: what was typical, and who was faster if that can be said at all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Times = NDArray[np.float64]
+"""Milliseconds, [rounds, runs of a turn]."""
+
+FEWEST_ROUNDS = 6
+"""With fewer, no interval between two of the rounds holds the true median with 95 % confidence."""
+
+# Where a process happens to have its memory moves its times by about this much, however long one measures.
+_SAME = 0.01
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Typical, best and slow runs of one contender, in milliseconds."""
+
+    median: float
+    min: float
+    p90: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One contender's time divided by another's, round by round: below 1, the first is faster.
+
+    Attributes:
+        ratio: the median over the rounds.
+        low: lower end of the 95 % confidence interval of that median.
+        high: upper end.
+    """
+
+    ratio: float
+    low: float
+    high: float
+
+    @property
+    def verdict(self) -> str:
+        """``faster``, ``slower``, or ``same within noise`` where the measurement does not say."""
+        if self.high < 1 - _SAME:
+            return "faster"
+        if self.low > 1 + _SAME:
+            return "slower"
+        return "same within noise"
+
+
+def summarize(times: Times) -> Summary:
+    """Median, minimum and 90th percentile of all runs."""
+    return Summary(float(np.median(times)), float(times.min()), float(np.percentile(times, 90)))
+
+
+def compare(first: Times, second: Times) -> Comparison:
+    """Compare two contenders that took turns in the same rounds: a slow moment of the machine hits both alike."""
+    ratios = np.median(first, axis=1) / np.median(second, axis=1)
+    low, high = median_interval(ratios.tolist())
+    return Comparison(float(np.median(ratios)), low, high)
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """The 95 % confidence interval of the median of what ``values`` are drawn from, whatever its distribution.
+
+    The true median has as many values below it as heads fall in as many tosses of a coin. So it lies between the value
+    of rank k + 1 from below and that from above, unless k or fewer heads, or tails, fell.
+
+    Raises:
+        ValueError: there are fewer than ``FEWEST_ROUNDS`` values.
+    """
+    count = len(values)
+    if count < FEWEST_ROUNDS:
+        raise ValueError(f"{count} values are too few for an interval, expected at least {FEWEST_ROUNDS}")
+    rank, outside = 0, 1
+    while 2 * (outside + math.comb(count, rank + 1)) <= 0.05 * 2**count:
+        rank += 1
+        outside += math.comb(count, rank)
+    ordered = sorted(values)
+    return ordered[rank], ordered[-1 - rank]

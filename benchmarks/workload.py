@@ -1,0 +1,64 @@
+"""Models made ready for a contest: compiled for this machine, with inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from separable.benchmarks.peers.peer import Array, Task
+from separable.compiler.options import CompileOptions
+from separable.compiler.pipeline import compile_model
+from separable.runtime.loader import TensorSpec, load
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One model that contenders run.
+
+    Attributes:
+        name: the model's name in the results.
+        model: the ONNX file.
+        library: compiled from it for this machine.
+        inputs: one array for each input, by name.
+        flops: floating-point operations of its convolutions and dense layers; a multiply-add counts as two.
+    """
+
+    name: str
+    model: Path
+    library: Path
+    inputs: Mapping[str, Array]
+    flops: int
+
+    def task(self, threads: int) -> Task:
+        """What contenders are given."""
+        return Task(self.model, self.library, self.inputs, threads)
+
+
+def prepare_workload(model: Path, folder: Path) -> Workload:
+    """Compile a model for this machine into a folder of its own in ``folder``.
+
+    Raises:
+        CompileError: it cannot be compiled.
+    """
+    compiled = compile_model(CompileOptions(model, output=folder / model.stem))
+    return Workload(
+        model.stem,
+        model,
+        compiled.library,
+        random_inputs(compiled.library),
+        2 * compiled.manifest["mult_adds"],
+    )
+
+
+def random_inputs(library: Path, seed: int = 0) -> dict[str, Array]:
+    """Arrays for a compiled model, uniform in [-1, 1): a picture after the usual normalisation."""
+    random = np.random.default_rng(seed)
+
+    def draw(spec: TensorSpec) -> Array:
+        return random.uniform(-1, 1, spec.shape).astype(spec.dtype)
+
+    with load(library) as model:
+        return {spec.name: draw(spec) for spec in model.inputs}
