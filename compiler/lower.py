@@ -14,7 +14,7 @@ import numpy as np
 
 from separable.compiler._tvm import relax, tvm
 from separable.compiler.activations import match_activation
-from separable.compiler.exprs import Array, constant, is_op, operands, per_channel, shape_of
+from separable.compiler.exprs import Array, constant, is_op, operands, per_channel, shape_of, substitute
 from separable.compiler.graph import Graph
 from separable.compiler.program import Program, Step, Value
 from separable.schedules.tensor import Blocked, Plain
@@ -91,31 +91,32 @@ class Lowering:
         """The value of a variable; a constant is an input of no rule but :func:`_generic`."""
         return self.values[expr]
 
-    def image(self, expr: relax.Expr) -> Value | None:
+    def image(self, expr: relax.Expr) -> tuple[Value, Blocked] | None:
         """A tensor [1, C, H, W] or [1, C] as a blocked image; None where it has another shape or dtype."""
         value, shape = self.values.get(expr), shape_of(expr)
         if value is None or expr.ty.dtype != "float32" or len(shape) not in (2, 4) or shape[0] != 1:
             return None
         return self.blocked(value, shape)
 
-    def is_image(self, expr: relax.Expr) -> bool:
-        """Whether the value is blocked already."""
-        return expr in self.values and isinstance(self.values[expr].tensor, Blocked)
+    def blocked_already(self, expr: relax.Expr) -> tuple[Value, Blocked] | None:
+        """The value of a variable and its layout if that is blocked."""
+        value = self.values.get(expr)
+        return (value, value.tensor) if value is not None and isinstance(value.tensor, Blocked) else None
 
-    def blocked(self, value: Value, shape: tuple[int, ...]) -> Value:
+    def blocked(self, value: Value, shape: tuple[int, ...]) -> tuple[Value, Blocked]:
         """The same image blocked; a 1x1 image is the same in both layouts."""
         if isinstance(value.tensor, Blocked):
-            return value
+            return value, value.tensor
+        channels, height, width = (*shape[1:], 1, 1)[:3]
+        tensor = Blocked(channels, height, width, self.lanes)
         if value not in self._blocked:
-            channels, height, width = (*shape[1:], 1, 1)[:3]
-            tensor = Blocked(channels, height, width, self.lanes)
             if height == width == 1 and value not in self.program.inputs:
                 self._blocked[value] = Value(f"{value.name}_image", tensor, view_of=value)
             else:
                 image = Plain((1, channels, height, width))
                 source = value if value.tensor == image else Value(value.name, image, view_of=value)
                 self._blocked[value] = self.emit(f"{value.name}_image", Reorder(image, tensor), [source])
-        return self._blocked[value]
+        return self._blocked[value], tensor
 
     def plain(self, expr: relax.Expr, shape: tuple[int, ...] | None = None) -> Value:
         """A tensor as a plain one, of another ``shape`` if given."""
@@ -176,14 +177,14 @@ def _conv2d(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
         image = Plain(shape)
         source = x if x.tensor == image else Value(x.name, image, view_of=x)
         return low.emit(var, Conv(image, y, window), [source], constants)
-    source = low.blocked(x, shape)
+    source, layout = low.blocked(x, shape)
     if shape[2:] == (1, 1) and any(pads):
         # A 1x1 image may share its memory with a plain tensor, which has no room for a halo: take a copy.
         view = low.plain(call.args[0], shape)
-        source = low.emit(f"{var.name}_input", Reorder(Plain(shape), Blocked(shape[1], 1, 1, low.lanes)), [view])
+        source = low.emit(f"{var.name}_input", Reorder(Plain(shape), layout), [view])
     if groups == shape[1] == channels:
-        return low.emit(var, Depthwise(source.tensor, y, window), [source], constants)
-    return low.emit(var, Conv(source.tensor, y, window, groups), [source], constants)
+        return low.emit(var, Depthwise(layout, y, window), [source], constants)
+    return low.emit(var, Conv(layout, y, window, groups), [source], constants)
 
 
 def _matmul(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
@@ -198,10 +199,10 @@ def _matmul(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
         x = low.value_of(call.args[0])
         if not isinstance(x.tensor, Blocked) or x.tensor.channels != depth:
             x = low.plain(call.args[0])
-        x = low.blocked(x, (1, depth))
+        source, layout = low.blocked(x, (1, depth))
         y = Blocked(columns, 1, 1, low.lanes)
         kernel = np.ascontiguousarray(weight.T)[:, :, None, None]
-        return low.emit(var, Conv(x.tensor, y, Window((1, 1))), [x], [kernel, bias])
+        return low.emit(var, Conv(layout, y, Window((1, 1))), [source], [kernel, bias])
     x = low.plain(call.args[0], (rows, depth))
     product = low.emit(var, Dense(Plain((rows, depth)), Plain((rows, columns))), [x], [weight, bias])
     return product if shape_of(var) == (rows, columns) else Value(var.name, Plain(shape_of(var)), view_of=product)
@@ -210,56 +211,56 @@ def _matmul(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
 def _binary(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
     """Arithmetic on blocked images: with another image, a 1x1 image, or one number per channel."""
     matched = match_activation(call, low.graph)
-    if matched is not None and low.is_image(matched[0]):
+    if matched is not None and low.blocked_already(matched[0]):
         return None
     name = call.op.name.removeprefix("relax.")
     left, right = call.args
     shape = shape_of(var)
     for first, second, swapped in ((left, right, False), (right, left, True)):
-        if not low.is_image(first) or shape_of(first) != shape:
+        image = low.blocked_already(first)
+        if image is None or shape_of(first) != shape:
             continue
-        x = low.value_of(first)
-        y = _like(x.tensor)
+        x, layout = image
         factors = per_channel(second, shape)
         if factors is not None:
-            workload = Elementwise(name, (x.tensor,), y, constant=True, swapped=swapped)
+            workload = Elementwise(name, (layout,), _like(layout), constant=True, swapped=swapped)
             return low.emit(var, workload, [x], [factors.astype(np.float32)])
-        other = shape_of(second) if second in low.values else None
-        if other is not None and len(other) == len(shape) and other in (shape, (*shape[:2], 1, 1)):
-            image = low.image(second)
-            if image is not None:
-                operands_ = (x.tensor, image.tensor)
-                return low.emit(var, Elementwise(name, operands_, y, swapped=swapped), [x, image])
+        size = shape_of(second) if second in low.values else None
+        if size in (shape, (*shape[:2], 1, 1)) and (other := low.image(second)) is not None:
+            workload = Elementwise(name, (layout, other[1]), _like(layout), swapped=swapped)
+            return low.emit(var, workload, [x, other[0]])
     return None
 
 
 def _activation(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
     matched = match_activation(call, low.graph)
-    if matched is None or not low.is_image(matched[0]):
+    image = low.blocked_already(matched[0]) if matched is not None else None
+    if matched is None or image is None:
         return None
-    x = low.value_of(matched[0])
-    workload = Elementwise("identity", (x.tensor,), _like(x.tensor), activation=matched[1])
-    return low.emit(var, workload, [x])
+    x, layout = image
+    return low.emit(var, Elementwise("identity", (layout,), _like(layout), activation=matched[1]), [x])
 
 
 def _pool(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
     attrs = call.attrs
-    if attrs.layout != "NCHW" or (x := low.image(call.args[0])) is None:
+    image = low.image(call.args[0])
+    if image is None:
         return None
     kind = "max" if is_op(call, "nn.max_pool2d") else "avg"
     pads = [int(pad) for pad in attrs.padding]
     window = Window(_pair(attrs.pool_size), _pair(attrs.strides), _pair(attrs.dilation), (pads[0], pads[1]))
     _, channels, height, width = shape_of(var)
     y = Blocked(channels, height, width, low.lanes)
-    return low.emit(var, Pool(kind, x.tensor, y, window, bool(attrs.count_include_pad)), [x])
+    return low.emit(var, Pool(kind, image[1], y, window, bool(attrs.count_include_pad)), [image[0]])
 
 
 def _global_pool(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
     axes = [int(axis) for axis in call.attrs.axis] if call.attrs.axis is not None else []
-    if axes != [2, 3] or len(shape_of(call.args[0])) != 4 or (x := low.image(call.args[0])) is None:
+    if axes != [2, 3] or len(shape_of(call.args[0])) != 4 or (image := low.image(call.args[0])) is None:
         return None
+    x, layout = image
     kind = "max" if is_op(call, "max") else "avg"
-    return low.emit(var, GlobalPool(kind, x.tensor, Blocked(x.tensor.channels, 1, 1, low.lanes)), [x])
+    return low.emit(var, GlobalPool(kind, layout, Blocked(layout.channels, 1, 1, low.lanes)), [x])
 
 
 def _view(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
@@ -271,10 +272,10 @@ def _view(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
 
 
 def _permute(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
-    if not low.is_image(call.args[0]) or [int(axis) for axis in call.attrs.axes] != [0, 2, 3, 1]:
+    image = low.blocked_already(call.args[0])
+    if image is None or [int(axis) for axis in call.attrs.axes or ()] != [0, 2, 3, 1]:
         return None
-    x = low.value_of(call.args[0])
-    return low.emit(var, Reorder(x.tensor, Plain(shape_of(var)), channels_last=True), [x])
+    return low.emit(var, Reorder(image[1], Plain(shape_of(var)), channels_last=True), [image[0]])
 
 
 def _softmax(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
@@ -294,9 +295,9 @@ def _concat(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
     if math.prod(shape[:axis]) != 1 or not all(field in low.values for field in fields):
         return None
     channels = [shape_of(field)[axis] for field in fields]
-    images = len(shape) == 4 and axis == 1 and all(low.is_image(field) for field in fields)
+    images = len(shape) == 4 and axis == 1 and all(low.blocked_already(field) for field in fields)
     if images and all(count % low.lanes == 0 for count in channels[:-1]):
-        output = Value(var.name, Blocked(*shape[1:], low.lanes))
+        output = Value(var.name, Blocked(shape[1], shape[2], shape[3], low.lanes))
         sources = [low.value_of(field) for field in fields]
         units = [count // low.lanes for count in channels]
     else:
@@ -335,29 +336,30 @@ def _resize(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
     (_, _, height, width), (_, _, out_height, out_width) = shape_of(call.args[0]), shape_of(var)
     whole = out_height % height == 0 and out_width % width == 0
     mode, rounding = attrs.coordinate_transformation_mode, attrs.rounding_method
-    floors = (mode == "asymmetric" and rounding == "floor") or (mode == "half_pixel" and rounding.startswith("round"))
-    if attrs.method != "nearest_neighbor" or not (whole and floors) or (x := low.image(call.args[0])) is None:
+    floors = mode == "asymmetric" and rounding == "floor"
+    # Between whole factors the centre of an output pixel never lies halfway between two input pixels.
+    floors = floors or (whole and mode == "half_pixel" and rounding.startswith("round"))
+    if attrs.method != "nearest_neighbor" or not floors or (image := low.image(call.args[0])) is None:
         return None
-    return low.emit(var, Resize(x.tensor, Blocked(x.tensor.channels, out_height, out_width, low.lanes)), [x])
+    x, layout = image
+    return low.emit(var, Resize(layout, Blocked(layout.channels, out_height, out_width, low.lanes)), [x])
 
 
 def _generic(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
     """Any operator on plain tensors, as TVM's operator library defines it."""
     exprs = list(dict.fromkeys(operands(call)))
     tensors = [expr for expr in exprs if expr in low.values]
-    weights = [expr for expr in exprs if (data := constant(expr)) is not None and data.size > 1]
+    weights = {expr: data for expr in exprs if (data := constant(expr)) is not None and data.size > 1}
     func = _legalize(call, [*tensors, *weights])
     inputs = [low.plain(expr) for expr in tensors]
     plains = tuple(Plain(shape_of(expr), str(expr.ty.dtype)) for expr in (*tensors, *weights))
     workload = Generic(plains, Plain(shape_of(var), str(var.ty.dtype)), func.script(), func)
-    return low.emit(var, workload, inputs, [constant(expr) for expr in weights])
+    return low.emit(var, workload, inputs, list(weights.values()))
 
 
 def _legalize(call: relax.Call, arguments: list[relax.Expr]) -> tvm.tirx.PrimFunc:
     """The PrimFunc of one operator with ``arguments`` as its inputs, in this order."""
     parameters = {expr: relax.Var(f"x{index}", expr.ty) for index, expr in enumerate(arguments)}
-    from separable.compiler.exprs import substitute
-
     builder = relax.BlockBuilder()
     with builder.function("main", list(parameters.values())):
         builder.emit_func_output(builder.emit(substitute(call, dict(parameters))))

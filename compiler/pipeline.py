@@ -43,10 +43,10 @@ from separable.targets.table import find_target
 
 GRAPH_PASSES: tuple[Callable[[tvm.IRModule], tvm.IRModule], ...] = (
     drop_identities,
-    fold_constants,
     fold_padding,
-    fold_input_scale,
+    fold_constants,
     fold_batch_norm,
+    fold_input_scale,
     fold_constants,
     unify_hard_swish,
     drop_identities,

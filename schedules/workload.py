@@ -156,7 +156,7 @@ class Softmax:
 
 @dataclass(frozen=True)
 class Resize:
-    """Nearest-neighbour upsampling of an image by whole factors."""
+    """Nearest-neighbour resizing of an image: output pixel (y, x) is input pixel (floor(y*h/H), floor(x*w/W))."""
 
     x: Blocked
     y: Blocked

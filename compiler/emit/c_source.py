@@ -223,7 +223,9 @@ def _nbytes(spec: TensorSpec) -> int:
 
 def _text(text: str) -> str:
     """A C string literal; names come from the model file and may hold anything."""
-    escaped = "".join(chr(byte) if 32 <= byte < 127 and byte not in b'\\"?' else f"\\{byte:03o}" for byte in text.encode())
+    escaped = "".join(
+        chr(byte) if 32 <= byte < 127 and byte not in b'\\"?' else f"\\{byte:03o}" for byte in text.encode()
+    )
     return f'"{escaped}"'
 
 

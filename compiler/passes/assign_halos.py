@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from separable.compiler.program import Program, Step, Value
 from separable.schedules.tensor import Blocked, Halo
-from separable.schedules.workload import Conv, Depthwise, Elementwise
+from separable.schedules.workload import Conv, Depthwise, Elementwise, Workload
 
 
 def assign_halos(program: Program) -> Program:
@@ -41,7 +41,7 @@ def _needed(step: Step) -> Halo:
     return Halo(top, left, max(bottom, 0), max(right, 0))
 
 
-def _with_layouts(step: Step) -> object:
+def _with_layouts(step: Step) -> Workload:
     """The step's workload with the tensors of its values."""
     w, tensors, y = step.workload, [value.tensor for value in step.inputs], step.output.tensor
     if isinstance(w, Conv | Depthwise):
@@ -51,4 +51,4 @@ def _with_layouts(step: Step) -> object:
         return replace(w, x=tuple(tensors), y=y)  # type: ignore[arg-type]
     if isinstance(w.x, tuple):  # Generic: plain tensors only
         return w
-    return replace(w, x=tensors[0], y=y)  # type: ignore[arg-type,type-var]
+    return replace(w, x=tensors[0], y=y)  # type: ignore[arg-type]

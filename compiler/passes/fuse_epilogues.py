@@ -1,10 +1,11 @@
-"""``activation(conv(x) + bias + residual) => conv[bias, residual, activation](x)``: one kernel, one store."""
+"""``activation(conv(x)·s + b + residual) => conv[scaled by s, bias b, residual, activation](x)``: one kernel, one store."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from separable.compiler.program import Program, Step, Value
+from separable.schedules.epilogue import Epilogue
 from separable.schedules.tensor import Blocked
 from separable.schedules.workload import Conv, Depthwise, Elementwise
 
@@ -33,7 +34,7 @@ def _fuse(step: Step, producers: dict[Value, Step], uses: dict[Value, int], step
     )
     for producer in candidates:
         if uses[producer.output] == 1 and producer.output.view_of is None and _absorb(producer, step):
-            producer.nodes += step.nodes
+            producer.nodes = tuple(dict.fromkeys((*producer.nodes, *step.nodes)))
             producer.output = step.output
             return producer
     return None
@@ -54,6 +55,11 @@ def _absorb(producer: Step, step: Step) -> bool:
     if extra.operation == "identity":
         producer.workload = replace(workload, epilogue=epilogue)
         return True
+    if extra.operation == "multiply" and extra.constant and workload.residual is None:
+        factor = step.constants[0]
+        producer.constants = [producer.constants[0] * factor[:, None, None, None], producer.constants[1] * factor]
+        producer.workload = replace(workload, epilogue=epilogue)
+        return True
     if extra.operation != "add":
         return False
     if extra.constant:
@@ -63,7 +69,7 @@ def _absorb(producer: Step, step: Step) -> bool:
     return _absorb_residual(producer, step, replace(epilogue, residual=True))
 
 
-def _absorb_residual(producer: Step, step: Step, epilogue: object) -> bool:
+def _absorb_residual(producer: Step, step: Step, epilogue: Epilogue) -> bool:
     workload = producer.workload
     assert isinstance(workload, Conv | Depthwise)
     others = [value for value in step.inputs if value is not producer.output]
@@ -71,9 +77,9 @@ def _absorb_residual(producer: Step, step: Step, epilogue: object) -> bool:
         return False
     (residual,) = others
     image = residual.tensor
-    same_size = isinstance(image, Blocked) and (image.height, image.width) == (workload.y.height, workload.y.width)
-    if not same_size or workload.y.channels != image.channels:
+    y = workload.y
+    if not isinstance(image, Blocked) or (image.channels, image.height, image.width) != (y.channels, y.height, y.width):
         return False
-    producer.workload = replace(workload, epilogue=epilogue, residual=image)  # type: ignore[arg-type]
+    producer.workload = replace(workload, epilogue=epilogue, residual=image)
     producer.inputs.append(residual)
     return True

@@ -1,0 +1,158 @@
+"""Does the library compute what the ONNX file says? Both run on the same inputs, and the outputs are compared."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from separable.compiler.errors import InputError, InvalidModel, VerificationFailed
+from separable.compiler.inputs import Array, random_inputs
+from separable.compiler.preflight import load_model
+from separable.runtime.loader import Model, TensorSpec, load
+
+TOLERANCE = 1e-4
+"""Largest error, relative to the range of the output, at which two float32 implementations count as equal."""
+
+_ONNXRUNTIME = "onnxruntime"
+_ERRORS_ONLY = 3
+
+Reference = Callable[[Mapping[str, Array]], Sequence[Array]]
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """How far one output is from the reference.
+
+    Attributes:
+        output: its name.
+        max_abs: largest absolute difference of an element; infinite where only one of both is a number.
+        span: largest minus smallest value of the reference, by which errors are measured.
+    """
+
+    output: str
+    max_abs: float
+    span: float
+
+    @property
+    def relative(self) -> float:
+        """The largest difference as a share of the output's range."""
+        return self.max_abs / self.span
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The comparison of all outputs with those of ``reference``, an ONNX implementation and its version."""
+
+    reference: str
+    deviations: tuple[Deviation, ...]
+
+    @property
+    def max_error(self) -> float:
+        """The worst output's error as a share of its range."""
+        return max(deviation.relative for deviation in self.deviations)
+
+    def require(self, tolerance: float = TOLERANCE) -> None:
+        """Check every output.
+
+        Raises:
+            VerificationFailed: lists the outputs whose error is above ``tolerance``.
+        """
+        if failed := [deviation for deviation in self.deviations if not deviation.relative <= tolerance]:
+            lines = [f"  - output '{item.output}': {item.relative:.2e} of its range" for item in failed]
+            head = f"the library and {self.reference} differ by more than {tolerance:g}:"
+            raise VerificationFailed("\n".join([head, *lines]))
+
+
+def verify_library(
+    library: Path, model: Path, inputs: Mapping[str, Array] | None = None, *, seed: int = 0
+) -> Verification:
+    """Run a library and its ONNX model on the same inputs.
+
+    Args:
+        library: the compiled model; it must be made for this machine.
+        model: the ONNX file, run by ONNX Runtime if that is installed, else by ONNX's reference implementation.
+        inputs: arrays by input name; default: random ones.
+        seed: of the random inputs.
+
+    Raises:
+        ModelError: the library cannot be loaded here.
+        InvalidModel: the ONNX file is unsound or the reference cannot run it.
+        InputError: library and file have different inputs or outputs, or ``inputs`` do not fit.
+    """
+    weights_and_inputs = load_model(model).graph
+    with load(library) as compiled:
+        weights = {tensor.name for tensor in weights_and_inputs.initializer}
+        names = [info.name for info in weights_and_inputs.input if info.name not in weights]
+        _check_names("inputs", names, compiled.inputs)
+        _check_names("outputs", [info.name for info in weights_and_inputs.output], compiled.outputs)
+        reference_name, reference = _reference(model)
+        arrays = random_inputs(compiled.inputs, seed) if inputs is None else inputs
+        try:
+            expected = reference(arrays)
+        except Exception as error:  # both implementations raise many unrelated types
+            raise InvalidModel(f"{reference_name} cannot run {model}: {error}") from error
+        return Verification(reference_name, _compare(compiled, compiled.run(arrays), expected))
+
+
+def deviation(name: str, actual: Array, expected: Array) -> Deviation:
+    """Compare an output of any shape with the reference's. NaN equals NaN, and infinity an infinity of its sign."""
+    ours, theirs = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
+    with np.errstate(invalid="ignore"):
+        same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
+        difference = np.where(same, 0.0, np.abs(ours - theirs))
+    worst = float(np.nan_to_num(difference, nan=math.inf).max(initial=0.0))
+    finite = theirs[np.isfinite(theirs)]
+    span = float(np.ptp(finite)) if finite.size else 0.0
+    # A constant output, such as a single number, has no range: its size takes the place.
+    return Deviation(name, worst, span or float(np.abs(finite).max(initial=0.0)) or 1.0)
+
+
+def _compare(compiled: Model, actual: Mapping[str, Array], expected: Sequence[Array]) -> tuple[Deviation, ...]:
+    deviations = []
+    for spec, theirs in zip(compiled.outputs, expected, strict=True):
+        if theirs.shape != spec.shape:
+            raise InputError(f"output '{spec.name}' is {list(spec.shape)} in the library, {list(theirs.shape)} in ONNX")
+        deviations.append(deviation(spec.name, actual[spec.name], theirs))
+    return tuple(deviations)
+
+
+def _check_names(role: str, model: Sequence[str], library: Sequence[TensorSpec]) -> None:
+    ours = [spec.name for spec in library]
+    if sorted(model) != sorted(ours):
+        raise InputError(
+            f"the library was compiled from another model: its {role} are {', '.join(ours)}, "
+            f"those of the ONNX file {', '.join(model)}"
+        )
+
+
+def _reference(path: Path) -> tuple[str, Reference]:
+    """An ONNX implementation and its name; it takes arrays by name and returns the outputs in the model's order."""
+    try:
+        if importlib.util.find_spec(_ONNXRUNTIME) is not None:
+            return f"ONNX Runtime {version(_ONNXRUNTIME)}", _onnxruntime(path)
+        return f"ONNX's reference implementation {version('onnx')}", _evaluator(path)
+    except Exception as error:  # as above
+        raise InvalidModel(f"no reference implementation can load {path}: {error}") from error
+
+
+def _onnxruntime(path: Path) -> Reference:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda inputs: session.run(None, dict(inputs))  # type: ignore[no-any-return]
+
+
+def _evaluator(path: Path) -> Reference:
+    from onnx.reference import ReferenceEvaluator
+
+    evaluator: Any = ReferenceEvaluator(str(path))
+    return lambda inputs: evaluator.run(None, dict(inputs))  # type: ignore[no-any-return]
