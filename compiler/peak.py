@@ -85,4 +85,4 @@ def _build(target: Target, chains: int) -> Callable[[int, float, float], float]:
         function = ctypes.CDLL(str(path)).separable_peak
     function.argtypes = (ctypes.c_int64, ctypes.c_float, ctypes.c_float)
     function.restype = ctypes.c_float
-    return function  # type: ignore[no-any-return]  # ctypes calls it Any
+    return function

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,9 @@ from separable.compiler.passes.fuse_epilogues import fuse_epilogues
 from separable.compiler.passes.unify_hard_swish import unify_hard_swish
 from separable.compiler.plan_memory import MemoryPlan, plan_memory
 from separable.compiler.program import Program
+from separable.compiler.report import layers_of, total_mult_adds
 from separable.compiler.schedule import Scheduled, schedule_program
+from separable.compiler.verify import check_runs_here, verify_library
 from separable.targets.errors import UnknownTargetName
 from separable.targets.row import Target
 from separable.targets.table import find_target
@@ -163,6 +165,8 @@ def compile_model(options: CompileOptions, progress: Progress | None = None) -> 
     Raises:
         CompileError: the kinds in ``errors.py``; no half-written file is left.
     """
+    if options.verify:
+        check_runs_here(resolve_target(options.target))
     phases = Phases(progress, options.dump_ir)
     name = options.name or c_identifier(options.model.stem)
     if name != c_identifier(name):
@@ -171,12 +175,17 @@ def compile_model(options: CompileOptions, progress: Progress | None = None) -> 
     folder = options.output or Path(f"{options.model.stem}-{options.target.replace(':', '-')}")
     with staged_folder(folder) as staging:
         manifest = emit_model(built, name, options.threads, staging, phases)
+        if options.verify:
+            with phases.phase("verify"):
+                manifest |= verified(staging / f"{name}.so", options.model)
+        (staging / f"{name}.json").write_text(json.dumps(manifest, indent=1) + "\n")
     return Compiled(folder, folder / f"{name}.so", manifest, built.imported.notes, phases.seconds)
 
 
-def emit_model(built: Built, name: str, threads: int, folder: Path, phases: Phases) -> Mapping[str, Any]:
-    """Write ``NAME.so``, ``NAME.h``, ``NAME.py`` and ``NAME.json`` to a folder; return the manifest."""
+def emit_model(built: Built, name: str, threads: int, folder: Path, phases: Phases) -> dict[str, Any]:
+    """Write ``NAME.so``, ``NAME.h`` and ``NAME.py`` to a folder; return the manifest for ``NAME.json``."""
     imported, target, scheduled = built.imported, built.target, built.scheduled
+    layers = layers_of(built.program, scheduled)
     blob = pack_weights(scheduled.constants)
     description = {
         "name": name,
@@ -188,7 +197,7 @@ def emit_model(built: Built, name: str, threads: int, folder: Path, phases: Phas
         "arena_bytes": built.plan.arena_bytes,
         "scratch_bytes": max((kernel.lowered.scratch_bytes for kernel in scheduled.kernels), default=0),
         "weight_bytes": len(blob.data),
-        "mult_adds": sum(step.workload.macs for step in built.program.steps if step.constants),
+        "mult_adds": total_mult_adds(layers),
         "versions": {"separable": separable.__version__, "tvm": tvm.__version__, "zig": version("ziglang")},
     }
     with tempfile.TemporaryDirectory(prefix="separable-") as temporary:
@@ -219,22 +228,24 @@ def emit_model(built: Built, name: str, threads: int, folder: Path, phases: Phas
             **description,
             **library_sizes(linked),
             "sha256": hashlib.sha256(library).hexdigest(),
-            "kernels": [
-                {
-                    "nodes": list(step.nodes),
-                    "kernel": kernel.name,
-                    "schedule": kernel.source,
-                    "tile": str(kernel.tile),
-                    "mult_adds": step.workload.macs,
-                }
-                for step, kernel in zip(built.program.steps, scheduled.calls, strict=True)
-            ],
+            "unshared_arena_bytes": built.plan.unshared_bytes,
+            "kernels": [asdict(layer) for layer in layers],
         }
     (folder / f"{name}.so").write_bytes(library)
     (folder / f"{name}.h").write_text(header_source(name, imported.inputs, imported.outputs))
     (folder / f"{name}.py").write_text((RUNTIME / "loader.py").read_text())
-    (folder / f"{name}.json").write_text(json.dumps(manifest, indent=1) + "\n")
     return manifest
+
+
+def verified(library: Path, model: Path) -> dict[str, Any]:
+    """What the manifest says about the comparison of a library with its ONNX model.
+
+    Raises:
+        VerificationFailed: they differ.
+    """
+    verification = verify_library(library, model)
+    verification.require()
+    return {"max_error": verification.max_error, "verified_against": verification.reference}
 
 
 def _kernel_objects(built: Built, work: Path, advance: Callable[[int, int], None]) -> list[Path]:

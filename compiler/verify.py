@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,16 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from separable.compiler.errors import InputError, InvalidModel, VerificationFailed
+from separable.compiler.errors import CompileError, InputError, InvalidModel, VerificationFailed
 from separable.compiler.inputs import Array, random_inputs
 from separable.compiler.preflight import load_model
 from separable.runtime.loader import Model, TensorSpec, load
+from separable.targets.row import Target
 
 TOLERANCE = 1e-4
 """Largest error, relative to the range of the output, at which two float32 implementations count as equal."""
 
 _ONNXRUNTIME = "onnxruntime"
 _ERRORS_ONLY = 3
+# What some systems call the architectures of the target rows.
+_MACHINES = {"amd64": "x86_64", "AMD64": "x86_64", "arm64": "aarch64"}
 
 Reference = Callable[[Mapping[str, Array]], Sequence[Array]]
 
@@ -86,12 +90,11 @@ def verify_library(
         InvalidModel: the ONNX file is unsound or the reference cannot run it.
         InputError: library and file have different inputs or outputs, or ``inputs`` do not fit.
     """
-    weights_and_inputs = load_model(model).graph
+    graph = load_model(model).graph
+    weights = {tensor.name for tensor in graph.initializer}
     with load(library) as compiled:
-        weights = {tensor.name for tensor in weights_and_inputs.initializer}
-        names = [info.name for info in weights_and_inputs.input if info.name not in weights]
-        _check_names("inputs", names, compiled.inputs)
-        _check_names("outputs", [info.name for info in weights_and_inputs.output], compiled.outputs)
+        _check_names("inputs", [info.name for info in graph.input if info.name not in weights], compiled.inputs)
+        _check_names("outputs", [info.name for info in graph.output], compiled.outputs)
         reference_name, reference = _reference(model)
         arrays = random_inputs(compiled.inputs, seed) if inputs is None else inputs
         try:
@@ -101,13 +104,27 @@ def verify_library(
         return Verification(reference_name, _compare(compiled, compiled.run(arrays), expected))
 
 
+def check_runs_here(target: Target) -> None:
+    """Check, before minutes of work, that this machine can run a target's libraries.
+
+    Raises:
+        CompileError: the target is of another architecture.
+    """
+    machine = _MACHINES.get(platform.machine(), platform.machine())
+    if target.arch != machine:
+        raise CompileError(
+            f"a library for {target.name} ({target.arch}) cannot be verified on this {machine} machine; "
+            "compile it without --verify, and run `separable verify` on the device"
+        )
+
+
 def deviation(name: str, actual: Array, expected: Array) -> Deviation:
     """Compare an output of any shape with the reference's. NaN equals NaN, and infinity an infinity of its sign."""
     ours, theirs = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
     with np.errstate(invalid="ignore"):
         same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
         difference = np.where(same, 0.0, np.abs(ours - theirs))
-    worst = float(np.nan_to_num(difference, nan=math.inf).max(initial=0.0))
+    worst = float(np.where(np.isnan(difference), math.inf, difference).max(initial=0.0))
     finite = theirs[np.isfinite(theirs)]
     span = float(np.ptp(finite)) if finite.size else 0.0
     # A constant output, such as a single number, has no range: its size takes the place.
@@ -125,7 +142,7 @@ def _compare(compiled: Model, actual: Mapping[str, Array], expected: Sequence[Ar
 
 def _check_names(role: str, model: Sequence[str], library: Sequence[TensorSpec]) -> None:
     ours = [spec.name for spec in library]
-    if sorted(model) != sorted(ours):
+    if list(model) != ours:
         raise InputError(
             f"the library was compiled from another model: its {role} are {', '.join(ours)}, "
             f"those of the ONNX file {', '.join(model)}"
@@ -148,11 +165,11 @@ def _onnxruntime(path: Path) -> Reference:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
     session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return lambda inputs: session.run(None, dict(inputs))  # type: ignore[no-any-return]
+    return lambda inputs: session.run(None, dict(inputs))
 
 
 def _evaluator(path: Path) -> Reference:
     from onnx.reference import ReferenceEvaluator
 
     evaluator: Any = ReferenceEvaluator(str(path))
-    return lambda inputs: evaluator.run(None, dict(inputs))  # type: ignore[no-any-return]
+    return lambda inputs: evaluator.run(None, dict(inputs))
