@@ -4,8 +4,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-# Programs that the tests run, each with the Debian package that has it.
-TEST_TOOLS := cc:gcc cmake:cmake qemu-aarch64:qemu-user
+# Programs and files that the tests need, each with the Debian package that has it.
+TEST_TOOLS := cc:gcc cmake:cmake qemu-aarch64:qemu-user /usr/aarch64-linux-gnu/lib/libc.so.6:libc6-arm64-cross
 
 .PHONY: demo test test-all bench lint clean test-tools
 
@@ -24,7 +24,7 @@ bench: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy -p separable
+	$(BIN)/mypy -p separable -p tests
 
 clean:
 	rm -rf .venv build dist demo benchmarks/results *.egg-info .mypy_cache .ruff_cache .pytest_cache
@@ -39,7 +39,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 test-tools:
 	@missing=; \
-	for tool in $(TEST_TOOLS); do command -v "$${tool%:*}" >/dev/null || missing="$$missing $${tool#*:}"; done; \
+	for tool in $(TEST_TOOLS); do command -v "$${tool%:*}" >/dev/null || test -e "$${tool%:*}" \
+		|| missing="$$missing $${tool#*:}"; done; \
 	[ -n "$$missing" ] || exit 0; \
 	if [ "$$(id -u)" = 0 ]; then sudo=; elif command -v sudo >/dev/null; then sudo=sudo; \
 	else echo "the tests need the packages$$missing; install them as root: apt-get install$$missing" >&2; exit 1; fi; \
