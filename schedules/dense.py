@@ -133,9 +133,7 @@ def build(w: Dense, target: Target, tile: Tile | None = None) -> Kernel:
     rows, _, columns = _sizes(w)
     mr, lanes, panel = tile.rows, tile.lanes, tile.vectors * tile.lanes
 
-    def store_at(
-        n_o: tirx.Expr, m_o: tirx.Expr, m: tirx.Expr, v: tirx.Expr, n: tirx.Expr
-    ) -> Sequence[tirx.Expr]:
+    def store_at(n_o: tirx.Expr, m_o: tirx.Expr, m: tirx.Expr, v: tirx.Expr, n: tirx.Expr) -> Sequence[tirx.Expr]:
         return overlapped(m_o, mr, rows) + m, overlapped(n_o, panel, columns) + v * lanes + n
 
     sch = s_tir.Schedule(compute(w, tile))

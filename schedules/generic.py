@@ -46,6 +46,10 @@ def schedule(func: tirx.PrimFunc, tile: Tile) -> s_tir.Schedule:
     for block in _blocks(sch)[:-1]:
         with suppress(ScheduleError):
             sch.compute_inline(block)
+    # The output is only written: a reduction sums up in memory of its own.
+    *_, output = _blocks(sch)
+    if any(kind != tirx.IterVar.DataPar for kind in _kinds(sch, output)):
+        sch.cache_write(output, 0, "global")
     shared = _share_items(sch, tile)
     sch, items = (shared, 1) if shared is not None else (sch, 0)
     for block in _blocks(sch):
@@ -80,21 +84,55 @@ def _iterations(sch: s_tir.Schedule, block: SBlockRV) -> int:
 
 
 def _share_items(sch: s_tir.Schedule, tile: Tile) -> s_tir.Schedule | None:
-    """All blocks under one parallel loop over as many outer loops of the output as it takes to compute nothing twice."""
+    """All blocks under one parallel loop, fused from as many outer loops of the output as leave nothing computed twice.
+
+    The last spatial loop stays inside, for vectors; where it is the only one, its vectors are the items.
+    """
     *_, output = _blocks(sch)
-    kinds, loops = _kinds(sch, output), sch.get_loops(output)
-    spatial = [loop for loop, kind in zip(loops, kinds, strict=False) if kind == tirx.IterVar.DataPar]
-    longer = [index for index, loop in enumerate(spatial) if _extent(sch, loop) > 1]
-    if not longer:
+    spatial = sum(kind == tirx.IterVar.DataPar for kind in _kinds(sch, output))
+    extents = [_extent(sch, loop) for loop in sch.get_loops(output)[:spatial]]
+    last = max((index for index, extent in enumerate(extents) if extent > 1), default=0)
+    depths = [depth for depth in range(last, 0, -1) if math.prod(extents[:depth]) > 1]
+    trials = (_under_items(sch, depth, 1) for depth in depths)
+    if not depths and extents:
+        trials = (_under_items(sch, last + 1, largest_divisor(extents[last], tile.lanes)) for _ in range(1))
+    return next((trial for trial in trials if trial is not None), None)
+
+
+def _under_items(sch: s_tir.Schedule, depth: int, chunk: int) -> s_tir.Schedule | None:
+    """All blocks under the outer ``depth`` loops of the output, the last of them in chunks; None if that costs work."""
+    sch = sch.copy()
+    *producers, output = _blocks(sch)
+    work = {sch.get(block).name_hint: _iterations(sch, block) for block in producers}
+    loops = sch.get_loops(output)[:depth]
+    if chunk > 1:
+        loops[-1], _ = sch.split(loops[-1], [None, chunk])
+    item = sch.fuse(*loops)
+    try:
+        for block in reversed(producers):
+            sch.compute_at(block, item, preserve_unit_loops=True)
+        sch.parallel(item)
+    except ScheduleError:
         return None
-    last = longer[-1]
-    for depth in range(last, -1, -1):
-        if math.prod(_extent(sch, loop) for loop in spatial[:depth]) > 1:
-            trial = _fuse_items(sch, depth)
-        elif depth == last:
-            trial = _split_items(sch, depth, tile)
-        else:
-            break
-        if trial is not None:
-            return trial
-    return None
+    return sch if all(_iterations(sch, block) == work[sch.get(block).name_hint] for block in producers) else None
+
+
+def _vectorize(sch: s_tir.Schedule, block: SBlockRV, loops: Sequence[LoopRV], tile: Tile) -> None:
+    """Make the last spatial loop a vector, with the reduction around it."""
+    kinds = _kinds(sch, block)[-len(loops) :] if loops else []
+    spatial = [
+        loop for loop, kind in zip(loops, kinds, strict=True) if kind == tirx.IterVar.DataPar and _extent(sch, loop) > 1
+    ]
+    reduction = [loop for loop, kind in zip(loops, kinds, strict=True) if kind == tirx.IterVar.CommReduce]
+    if not spatial:
+        return
+    extent = _extent(sch, spatial[-1])
+    lanes = largest_divisor(extent, tile.lanes)
+    vectors = largest_divisor(extent // lanes, tile.vectors) if reduction else 1
+    _, vector, lane = sch.split(spatial[-1], [None, vectors, lanes])
+    if not reduction:
+        sch.vectorize(lane)
+        return
+    sch.reorder(*reduction, vector, lane)
+    unroll_and_vectorize(sch, [vector, lane])
+    initialise_before(sch, block, reduction[0])

@@ -20,6 +20,7 @@ from separable.schedules.tensor import Blocked, Plain, Tensor
 from separable.schedules.workload import Reorder
 from separable.targets.row import Target
 
+
 @dataclass(frozen=True)
 class Tile:
     """``pixels`` of one channel block (of a copy: vectors) are moved by one straight piece of code.

@@ -128,7 +128,8 @@ def _to_c_function(func: tirx.PrimFunc, name: str) -> LoweredKernel:
     bound += [tirx.DeclBuffer(view.buffer, data=by_param[view.data.args[0]]) for view in views]
     item = tirx.Var("item", "int32")
     if loop_var is not None:
-        shift = (tirx.Var, lambda var: begin + item if var.same_as(loop_var) else var)
+        index = (begin + item).astype(str(loop_var.ty.dtype))
+        shift = (tirx.Var, lambda var: index if var.same_as(loop_var) else var)
         body = tvm_ffi.structural_map(body, [shift])
     items = tirx.For(item, tirx.const(0, "int32"), end - begin, tirx.ForKind.SERIAL, body)
 

@@ -1,0 +1,89 @@
+"""Which schedule file builds the kernel of a workload."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from separable.schedules import (
+    conv,
+    dense,
+    depthwise,
+    elementwise,
+    generic,
+    global_pool,
+    pool,
+    reorder,
+    resize,
+    softmax,
+)
+from separable.schedules.kernel import Array, Kernel
+from separable.schedules.workload import (
+    Conv,
+    Dense,
+    Depthwise,
+    Elementwise,
+    Generic,
+    GlobalPool,
+    Pool,
+    Reorder,
+    Resize,
+    Softmax,
+    Workload,
+)
+from separable.targets.row import Target
+
+_BUILD: dict[type[Workload], Any] = {
+    Conv: conv.build,
+    Dense: dense.build,
+    Depthwise: depthwise.build,
+    Elementwise: elementwise.build,
+    Generic: generic.build,
+    GlobalPool: global_pool.build,
+    Pool: pool.build,
+    Reorder: reorder.build,
+    Resize: resize.build,
+    Softmax: softmax.build,
+}
+
+
+def build_kernel(w: Workload, target: Target, tile: Any = None) -> Kernel:
+    """The scheduled kernel of a workload.
+
+    Args:
+        w: what to compute.
+        target: the row that the default tile is computed from.
+        tile: a ``Tile`` of the workload's schedule file; the default one if None.
+    """
+    build = _BUILD[type(w)]
+    kernel: Kernel = build(w, target, tile)
+    return kernel
+
+
+def pack_constants(w: Workload, tile: Any, constants: Sequence[Array]) -> list[Array]:
+    """Constants in the order and layout the kernel reads them in.
+
+    Args:
+        w: the workload.
+        tile: the tile of its kernel.
+        constants: weights and bias (ONNX layout for convolutions, [K, N] for dense), one number per channel for
+            arithmetic, the constant operands of a generic operator; nothing for all others.
+    """
+    match w:
+        case Conv():
+            return conv.pack(w, tile, *constants)
+        case Depthwise():
+            return depthwise.pack(w, *constants)
+        case Dense():
+            return dense.pack(w, tile, *constants)
+        case Elementwise(constant=True):
+            return elementwise.pack(w, *constants)
+        case _:
+            return list(constants)
+
+
+def kind(w: Workload) -> str:
+    """A name for the kind of kernel: that of the schedule file, but ``pointwise`` for 1x1 convolutions."""
+    if isinstance(w, Conv) and w.groups == 1 and w.window.size == (1, 1):
+        return "pointwise"
+    return "global_pool" if isinstance(w, GlobalPool) else type(w).__name__.lower()
