@@ -20,6 +20,7 @@ import numpy as np
 from tvm import s_tir, te, tirx
 
 from separable.schedules.kernel import (
+    PREFETCH,
     Array,
     Kernel,
     initialise_before,
@@ -106,7 +107,8 @@ def default_tile(w: Conv, target: Target) -> Tile:
                 if pixels * vectors + vectors + 1 > target.vector_registers:
                     break
                 tiles = -(-rows // tile_rows) * -(-columns // tile_columns) * -(-blocks // vectors)
-                fma_cycles = max(pixels * vectors / target.fma_per_cycle, target.fma_latency)
+                # Exactly as many accumulators as hide the latency still stall at every hiccup: ask for a few more.
+                fma_cycles = max(pixels * vectors / target.fma_per_cycle, 1.2 * target.fma_latency)
                 # A pixel is loaded once per k and shared by the vectors; x86 broadcasts in the load itself.
                 load_cycles = (pixels + vectors) / target.loads_per_cycle
                 cost = tiles * (max(fma_cycles, load_cycles) + 0.05 * load_cycles)
@@ -240,8 +242,12 @@ def schedule(sch: s_tir.Schedule, tile: Tile) -> None:
         sch.compute_at(padded, item)
         sch.vectorize(sch.get_loops(padded)[-1])
     else:
+        tiles = int(sch.get(row_o).extent) * int(sch.get(column_o).extent)
         item = innermost = sch.fuse(*outer)
         sch.parallel(item)
+        # Each panel is used by many tiles: time enough to fetch the next one meanwhile.
+        if not tile.pixels_outer and tiles > 1:
+            sch.annotate(k_o, PREFETCH, tiles)
     # The register tile: everything inside one step over k is straight-line code.
     unroll_all(sch, [k_i, row_i, column_i, co_i])
     sch.vectorize(c)

@@ -13,6 +13,11 @@ from tvm import s_tir, te, tirx
 from separable.schedules.tensor import Blocked, Tensor
 
 Array: TypeAlias = NDArray[np.float32]
+PREFETCH = "separable.prefetch"
+"""Annotation of a reduction loop: how many items use one panel of the weights, the kernel's second parameter.
+
+While they do, the loop prefetches the next panel."""
+
 IndexMap: TypeAlias = Callable[..., Sequence[tirx.Expr]]
 
 

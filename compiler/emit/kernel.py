@@ -17,6 +17,8 @@ from tvm import ir, tirx
 from tvm.s_tir import transform as s_tir_passes
 from tvm.tirx import transform as tirx_passes
 
+from separable.compiler.emit.prefetch import prefetch_panels
+
 IndexMap = Callable[..., Sequence[tirx.Expr]]
 
 ALIGNMENT = 64
@@ -80,7 +82,7 @@ def lower_kernel(
         The kernel as a C function.
     """
     mod = ir.transform.Sequential(_TO_LOOPS)(tvm.IRModule({name: func}))
-    mod = tvm.IRModule({name: _redirect_stores(mod[name], output_shape, store_at)})
+    mod = tvm.IRModule({name: prefetch_panels(_redirect_stores(mod[name], output_shape, store_at))})
     mod = ir.transform.Sequential(_TO_FLAT)(mod)
     # Now, while the range of every loop is known: divisions of non-negative indices become plain ones.
     mod = tirx_passes.LowerIntrin()(tirx_passes.BindTarget(target)(mod))

@@ -1,0 +1,57 @@
+"""``panel p => panel p, with panel p + 1 on its way into L2``.
+
+A layer reads its weights once, panel by panel, and nobody has touched them since the last inference: they come from the
+last cache or from memory. While one panel is used for all pixels, each step of its reduction loop asks for the next few
+cache lines of the following panel, so that the arithmetic never waits for them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import tvm_ffi
+from tvm import tirx
+
+from separable.schedules.kernel import PREFETCH
+
+_LINE_BYTES = 64
+_READ, _INTO_L2, _DATA = 0, 2, 1  # arguments of llvm.prefetch
+
+
+def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    """Add prefetches of the next weight panel to the annotated reduction loops of a kernel."""
+    weights = func.params[1]
+    panel_elements = math.prod(int(dim) for dim in weights.ty.shape[1:])
+
+    def add_prefetch(loop: tirx.For, item: tirx.Var) -> tirx.For:
+        annotations = dict(loop.annotations)
+        if PREFETCH not in annotations:
+            return loop
+        items_per_panel = int(annotations.pop(PREFETCH))
+        steps = int(loop.extent)
+        # What one step asks for: its share of the panel, in whole cache lines.
+        share = panel_elements / (items_per_panel * steps)
+        lines = math.ceil(share * 4 / _LINE_BYTES)
+        panel, position = tirx.floordiv(item, items_per_panel), tirx.floormod(item, items_per_panel)
+        first = (panel + 1) * panel_elements + tirx.floordiv(
+            (position * steps + loop.loop_var) * panel_elements, items_per_panel * steps
+        )
+        asks = [_prefetch(weights, first + line * (_LINE_BYTES // 4)) for line in range(lines)]
+        return tirx.For(
+            loop.loop_var, loop.min, loop.extent, loop.kind, tirx.stmt_seq(*asks, loop.body), annotations=annotations
+        )
+
+    def visit(item_loop: tirx.For) -> tirx.For:
+        if item_loop.kind != tirx.ForKind.PARALLEL:
+            return item_loop
+        body = tvm_ffi.structural_map(item_loop.body, [(tirx.For, lambda loop: add_prefetch(loop, item_loop.loop_var))])
+        return tirx.For(item_loop.loop_var, item_loop.min, item_loop.extent, item_loop.kind, body)
+
+    return func.with_body(tvm_ffi.structural_map(func.body, [(tirx.For, visit)]))
+
+
+def _prefetch(buffer: tirx.Var, element: tirx.Expr) -> tirx.Stmt:
+    flat = [*([0] * (len(buffer.ty.shape) - 1)), element]
+    address = tirx.address_of(tirx.BufferLoad(buffer, flat))
+    flags = [tirx.const(value, "int32") for value in (_READ, _INTO_L2, _DATA)]
+    return tirx.Evaluate(tirx.call_llvm_intrin("void", "llvm.prefetch", address, *flags))
