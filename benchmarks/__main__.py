@@ -38,7 +38,7 @@ def benchmark(
     results: Annotated[Path, typer.Option(help="Folder for CSV and JSON.")] = _RESULTS,
 ) -> None:
     """Measure models against peers that take turns on the same CPUs, after their outputs were compared."""
-    console = Console()
+    console = Console(highlight=False, soft_wrap=True)
     cpus = sorted(os.sched_getaffinity(0))
     counts = [count for count in threads or (1, 2) if count <= len(cpus)]
     try:
@@ -49,13 +49,14 @@ def benchmark(
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False)
         raise typer.Exit(2) from error
     machine = describe_machine()
-    console.print(results_table(contests))
-    console.print(", ".join(f"{name} {value}" for name, value in machine.items()), highlight=False)
+    for contest in contests:
+        console.print(results_table(contest))
+    console.print(", ".join(f"{name} {value}" for name, value in machine.items()))
     results.mkdir(parents=True, exist_ok=True)
     stem = results / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     write_csv(contests, stem.with_suffix(".csv"))
     write_json(contests, machine, stem.with_suffix(".json"))
-    console.print(f"written to {stem}.csv and .json", soft_wrap=True, highlight=False)
+    console.print(f"written to {stem}.csv and .json")
 
 
 def _prepare(folder: Path, models: list[Path], alpha: float, resolution: int, console: Console) -> list[Workload]:

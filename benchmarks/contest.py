@@ -37,6 +37,11 @@ class Contest:
     peak_gflops: float
     times: Mapping[str, Times]
 
+    @property
+    def rounds(self) -> int:
+        """How many turns each contender had."""
+        return len(next(iter(self.times.values())))
+
     def summary(self, title: str) -> Summary:
         """The times of one contender."""
         return summarize(self.times[title])

@@ -30,7 +30,7 @@ _PICTURE = Path(__file__).resolve().parents[1] / "zoo" / "pictures" / "cat.jpg"
 _ROUNDS = 10
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -56,7 +56,7 @@ def demo(
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False)
         raise typer.Exit(2) from error
     _heading("What to do next")
-    console.print(f"separable inspect {here.library}", "separable --help", sep="\n", soft_wrap=True)
+    console.print(f"separable inspect {here.library}", "separable --help", sep="\n")
 
 
 def _export(path: Path, weights: Path | None) -> Path:
@@ -85,7 +85,6 @@ def _compile(model: Path, target: str, folder: Path) -> Compiled:
         f"compiled in {sum(compiled.seconds.values()):.1f} s: "
         + ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in compiled.seconds.items()),
         sep="\n",
-        soft_wrap=True,
     )
     return compiled
 
@@ -132,7 +131,8 @@ def _time(model: Path, compiled: Compiled, inputs: dict[str, Array]) -> None:
                 rounds=_ROUNDS,
             )
         contests.append(contest)
-    console.print(results_table(contests))
+    for contest in contests:
+        console.print(results_table(contest))
     console.print(", ".join(f"{name} {value}" for name, value in describe_machine().items()))
 
 

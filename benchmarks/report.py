@@ -9,32 +9,39 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from separable.benchmarks.contest import Contest
 
 
-def results_table(contests: Sequence[Contest]) -> Table:
-    """One row for each contender of each contest; the ratio is our time divided by the contender's."""
-    table = Table(caption="ms a run; ratio: median of ours / theirs, round by round, and its 95 % confidence interval")
-    table.add_column("model")
-    table.add_column("threads", justify="right")
+def results_table(contest: Contest) -> Table:
+    """One row for each contender of a contest, with our time divided by the contender's."""
+    threads = f"{contest.threads} thread{'s' * (contest.threads > 1)}"
+    table = Table(
+        title=f"{contest.model}, {threads}, FMA peak {contest.peak_gflops:.0f} GFLOPS",
+        caption=f"ms a run; ratio: ours / theirs, median of {contest.rounds} rounds, 95 % confidence",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        title_justify="left",
+        caption_justify="left",
+    )
     table.add_column("contender")
-    for heading in ("median", "min", "p90", "FMA peak"):
+    for heading in ("median", "min", "p90", "peak", "ratio", "95 %"):
         table.add_column(heading, justify="right")
-    table.add_column("ours / theirs")
-    for contest in contests:
-        for row in _rows(contest):
-            ratio = f"{row['ratio']:.3f} ({row['ratio_low']:.3f} to {row['ratio_high']:.3f}), {row['verdict']}"
-            table.add_row(
-                row["model"],
-                str(row["threads"]),
-                row["contender"],
-                *(f"{row[column]:.2f}" for column in ("median_ms", "min_ms", "p90_ms")),
-                f"{row['peak_share']:.0%}",
-                ratio if row["verdict"] else "",
-            )
-        table.add_section()
+    table.add_column("ours is")
+    for row in _rows(contest):
+        table.add_row(
+            row["contender"],
+            *(f"{row[column]:.3f}" for column in ("median_ms", "min_ms", "p90_ms")),
+            f"{row['peak_share']:.0%}",
+            *(
+                (f"{row['ratio']:.3f}", f"{row['ratio_low']:.3f}-{row['ratio_high']:.3f}")
+                if row["verdict"]
+                else ("", "")
+            ),
+            row["verdict"],
+        )
     return table
 
 
@@ -79,7 +86,7 @@ def _rows(contest: Contest) -> list[dict[str, Any]]:
                 "ratio": comparison.ratio if comparison else 1.0,
                 "ratio_low": comparison.low if comparison else 1.0,
                 "ratio_high": comparison.high if comparison else 1.0,
-                "verdict": f"ours is {comparison.verdict}" if comparison else "",
+                "verdict": comparison.verdict if comparison else "",
             }
         )
     return rows

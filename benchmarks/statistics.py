@@ -44,12 +44,12 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """``faster``, ``slower``, or ``same within noise`` where the measurement does not say."""
+        """``faster``, ``slower``, or ``not ranked`` where the difference is within the noise."""
         if self.high < 1 - _SAME:
             return "faster"
         if self.low > 1 + _SAME:
             return "slower"
-        return "same within noise"
+        return "not ranked"
 
 
 def summarize(times: Times) -> Summary:
