@@ -33,6 +33,15 @@ def find_library(path: Path) -> Path | None:
         raise InputError(f"{path} cannot be read: {error.strerror}; check the path") from error
 
 
+def library_in(path: Path) -> Path:
+    """``path``, or the library that it holds if it is a folder; whether it can be loaded is for the loader to say.
+
+    Raises:
+        InputError: as :func:`find_library`.
+    """
+    return find_library(path) or path
+
+
 def read_manifest(library: Path) -> Mapping[str, Any]:
     """The manifest beside a library if it belongs to it, else the shorter description inside.
 

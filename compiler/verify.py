@@ -104,16 +104,20 @@ def verify_library(
         return Verification(reference_name, _compare(compiled, compiled.run(arrays), expected))
 
 
+def runs_here(arch: str) -> bool:
+    """Whether this machine is of an architecture, named as in the target rows."""
+    return arch == _MACHINES.get(platform.machine(), platform.machine())
+
+
 def check_runs_here(target: Target) -> None:
-    """Check, before minutes of work, that this machine can run a target's libraries.
+    """Check, before any work, that this machine can run a target's libraries.
 
     Raises:
         CompileError: the target is of another architecture.
     """
-    machine = _MACHINES.get(platform.machine(), platform.machine())
-    if target.arch != machine:
+    if not runs_here(target.arch):
         raise CompileError(
-            f"a library for {target.name} ({target.arch}) cannot be verified on this {machine} machine; "
+            f"a library for {target.name} ({target.arch}) cannot be verified on this {platform.machine()} machine; "
             "compile it without --verify, and run `separable verify` on the device"
         )
 

@@ -90,6 +90,8 @@ def _echo(options: CompileOptions) -> None:
 
 
 def _summary(compiled: Compiled) -> list[tuple[str, str]]:
+    from separable.compiler.verify import runs_here
+
     manifest = compiled.manifest
     code = manifest["code_bytes"] + manifest["rodata_bytes"] - manifest["weight_bytes"]
     schedules = Counter(layer["schedule"] for layer in manifest["kernels"])
@@ -105,7 +107,8 @@ def _summary(compiled: Compiled) -> list[tuple[str, str]]:
         facts.append(("max error", f"{manifest['max_error']:.1e} of the range, to {manifest['verified_against']}"))
     phases = ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in compiled.seconds.items())
     facts.append(("seconds", f"{sum(compiled.seconds.values()):.1f}: {phases}"))
-    facts.append(("next", f"separable run {compiled.library}"))
+    where = "" if runs_here(manifest["arch"]) else f"on the {manifest['arch']} device: "
+    facts.append(("next", f"{where}separable run {compiled.library}"))
     return facts
 
 

@@ -49,7 +49,7 @@ def _inspect_model(options: CompileOptions) -> None:
     print_facts(
         [
             *_totals(layers),
-            ("folded", f"{len(folded)} nodes have no kernel: {', '.join(folded)}" if folded else "no node"),
+            ("no kernel", ", ".join(folded) or "every node has one"),
             ("arena", _arena(built.plan.arena_bytes, built.plan.unshared_bytes)),
             ("target", f"{built.target.name}: {built.target.cpu}, needs {', '.join(built.target.isa)}"),
         ]
@@ -104,7 +104,7 @@ def _totals(layers: Sequence[Layer]) -> list[tuple[str, str]]:
 
 
 def _print_layers(layers: Sequence[Layer]) -> None:
-    table = new_table("", ["nodes", "type", "kernel", "output", "schedule", "tile"], ["mult-adds", "parameters"])
+    table = new_table(["nodes", "type", "kernel", "output", "schedule", "tile"], ["mult-adds", "parameters"])
     for layer in layers:
         table.add_row(
             " + ".join(layer.nodes),
@@ -122,7 +122,7 @@ def _print_layers(layers: Sequence[Layer]) -> None:
 def _print_shares(layers: Sequence[Layer]) -> None:
     from separable.compiler.report import shares_of, total_mult_adds, total_parameters
 
-    table = new_table("", ["type"], ["layers", "mult-adds", "parameters"])
+    table = new_table(["type"], ["layers", "mult-adds", "parameters"])
     for share in shares_of(layers):
         table.add_row(
             share.type,

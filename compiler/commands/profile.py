@@ -27,7 +27,7 @@ def print_profile(model: Model, inputs: Mapping[str, NDArray[Any]], *, threads: 
     kernels = [_median(times) for times in zip(*runs, strict=True)]
     peak = measure_peak(threads)
     total = sum(kernel.nanoseconds for kernel in kernels)
-    table = new_table("", ["nodes", "kernel"], ["us", "share", "GFLOPS", "GB/s", "of peak"])
+    table = new_table(["nodes", "kernel"], ["us", "share", "GFLOPS", "GB/s", "of peak"])
     for kernel in kernels:
         table.add_row(kernel.name, kernel.kernel, *_cells(kernel, total, peak))
     flops, traffic = (sum(counts) for counts in zip(*((k.flops, k.bytes) for k in kernels), strict=True))

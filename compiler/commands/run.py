@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from separable.compiler.commands.terminal import new_table, print_note, stdout
 from separable.compiler.errors import OutputError
+from separable.compiler.inspect import library_in
 from separable.runtime.loader import load
 
 Array = NDArray[Any]
 
+Library = Annotated[Path, typer.Argument(metavar="MODEL.so", help="The compiled network, or its folder.")]
 Inputs = Annotated[
     list[str] | None,
     typer.Option(
@@ -43,7 +45,7 @@ def parse_channels(text: str) -> float | tuple[float, ...]:
 
 
 def run_command(
-    library: Annotated[Path, typer.Argument(metavar="MODEL.so", help="The compiled network.")],
+    library: Library,
     files: Inputs = None,
     mean: Mean = "127.5",
     std: Std = "127.5",
@@ -65,7 +67,7 @@ def run_command(
     if profile and threads is None:
         threads = 1
     names = read_labels(labels) if labels else None
-    with load(library, threads) as model:
+    with load(library_in(library), threads) as model:
         if files:
             inputs = read_inputs(model.inputs, files, mean=parse_channels(mean), std=parse_channels(std))
         else:
@@ -110,12 +112,12 @@ def _usable(threads: int) -> int:
 def _print_output(name: str, values: Array, labels: Sequence[str] | None, top: int) -> None:
     from separable.compiler.picture import top_k
 
+    numbers = values.astype(np.float64)
+    bounds = f"min {numbers.min():.6g}, max {numbers.max():.6g}, mean {numbers.mean():.6g}"
+    stdout().print(f"{name} {values.dtype}{list(values.shape)}: {bounds}", soft_wrap=True)
     if values.dtype.kind != "f" or values.ndim == 0 or not 1 < values.size == max(values.shape):
-        numbers = values.astype(np.float64)
-        bounds = f"min {numbers.min():.6g}, max {numbers.max():.6g}, mean {numbers.mean():.6g}"
-        stdout().print(f"{name} {values.dtype}{list(values.shape)}: {bounds}")
         return
-    table = new_table(f"{name} {values.dtype}{list(values.shape)}", ["class", "label"], ["probability"])
+    table = new_table(["class", "label"], ["probability"])
     for best in top_k(values, labels, top):
         table.add_row(str(best.index), best.label, f"{best.probability:.4f}")
     stdout().print(table)

@@ -12,7 +12,7 @@ from separable.targets.table import all_targets
 def targets_command() -> None:
     """List the targets, and what `native` is on this machine."""
     table = new_table(
-        "", ["target", "arch", "cpu"], ["vector bits", "registers", "FMA/cycle", "L1 KiB", "L2 KiB", "instruction sets"]
+        ["target", "arch", "cpu"], ["vector bits", "registers", "FMA/cycle", "L1 KiB", "L2 KiB", "instruction sets"]
     )
     table.columns[-1].justify = "left"
     try:

@@ -38,17 +38,13 @@ def print_note(message: str) -> None:
 
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:
     """Print names and values in two columns."""
-    table = Table.grid(padding=(0, 2))
     for name, value in facts:
-        table.add_row(Text(name, "bold"), value)
-    stdout().print(table)
+        stdout().print(Text.assemble((f"{name:<12}", "bold"), value), soft_wrap=True)
 
 
-def new_table(title: str, left: Iterable[str], right: Iterable[str]) -> Table:
+def new_table(left: Iterable[str], right: Iterable[str]) -> Table:
     """A table whose first columns hold text and whose other ones numbers."""
-    table = Table(
-        title=title, title_justify="left", box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0)
-    )
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for header in left:
         table.add_column(header, overflow="fold")
     for header in right:
@@ -73,7 +69,8 @@ class PhaseDisplay:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._bars.stop()
+        if self._console.is_terminal:
+            self._bars.stop()
 
     def __call__(self, phase: str, done: float) -> None:
         """Show that ``phase`` is done to this part, 0 to 1."""

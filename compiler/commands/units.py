@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+_POWERS = "kMGT"
 
-def count_text(count: float) -> str:
+
+def count_text(count: int) -> str:
     """``568740352`` as ``569 M``: three digits and a power of a thousand."""
-    for unit in ("", "k", "M"):
-        if count < 999.5:
-            return f"{count:.3g} {unit}".rstrip()
-        count /= 1000
-    return f"{count:.3g} G"
+    if count < 1000:
+        return str(count)
+    rounded = round(count, 3 - len(str(count)))
+    power = min((len(str(rounded)) - 1) // 3, len(_POWERS))
+    value = rounded / 1000**power
+    return f"{value:.{max(0, 3 - len(str(int(value))))}f} {_POWERS[power - 1]}"
 
 
 def bytes_text(count: int) -> str:

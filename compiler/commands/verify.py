@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from separable.compiler.commands.run import Inputs, Mean, Std, parse_channels
+from separable.compiler.commands.run import Inputs, Library, Mean, Std, parse_channels
 from separable.compiler.commands.terminal import new_table, stdout
+from separable.compiler.inspect import library_in
 from separable.runtime.loader import load
 
 
 def verify_command(
-    library: Annotated[Path, typer.Argument(metavar="MODEL.so", help="The compiled network.")],
+    library: Library,
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="What it was compiled from.")],
     files: Inputs = None,
     mean: Mean = "127.5",
@@ -25,6 +26,7 @@ def verify_command(
 ) -> None:
     """Compare a library with its ONNX file on the same inputs; exit code 1 if they differ."""
     inputs = None
+    library = library_in(library)
     with load(library) as compiled:  # before anything slow, so that a library that cannot run here is told at once
         if files:
             from separable.compiler.inputs import read_inputs
@@ -34,7 +36,8 @@ def verify_command(
 
     verification = verify_library(library, model, inputs, seed=seed)
     what = "the inputs given" if files else f"random inputs of seed {seed}"
-    table = new_table(f"{library} against {verification.reference} on {what}", ["output"], ["max error", "of range"])
+    stdout().print(f"{library} against {verification.reference} on {what}", soft_wrap=True)
+    table = new_table(["output"], ["max error", "of range"])
     for deviation in verification.deviations:
         table.add_row(deviation.output, f"{deviation.max_abs:.2e}", f"{deviation.relative:.2e}")
     stdout().print(table)
