@@ -4,7 +4,8 @@
     avg: Y[b, y, x, c] = sum over taps inside the image of the same, divided by their number or by that of all taps
 
 A tap outside of the image reads the image's nearest pixel, whatever the halo holds. If the window has no gaps it covers
-that pixel anyway, and a maximum may see a value twice; otherwise the value is replaced by the neutral element.
+that pixel anyway, and a maximum may see a value twice; otherwise the value is made the neutral element by arithmetic:
+TVM would read under a condition without the care that it takes the index to be there for.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from separable.schedules.kernel import (
     round_up,
     unroll_and_vectorize,
 )
-from separable.schedules.math import select
+from separable.schedules.math import minimum, select
 from separable.schedules.workload import Pool
 from separable.targets.row import Target
 
@@ -86,14 +87,18 @@ def compute(w: Pool, tile: Tile) -> tirx.PrimFunc:
     ky, kx = te.reduce_axis((0, w.window.size[0]), "ky"), te.reduce_axis((0, w.window.size[1]), "kx")
     is_max = w.kind == "max"
     leaves_image = any(axis.pad or axis.ends_outside for axis in (vertical, horizontal))
-    replaces = leaves_image and not (is_max and w.window.dilation == (1, 1))
+    has_gaps = w.window.dilation != (1, 1)
 
     def tap(b: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
-        value = x[b, vertical.read(row, ky), horizontal.read(column, kx), c]
-        if replaces:
-            inside = tirx.all(vertical.inside(row, ky), horizontal.inside(column, kx))
-            value = select(inside, value, tirx.min_value("float32") if is_max else tirx.const(0.0, "float32"))
-        return te.max(value, axis=[ky, kx]) if is_max else te.sum(value, axis=[ky, kx])
+        value = x[b, vertical.read(row, ky), horizontal.read(column, kx), c].asobject()
+        inside = tirx.all(vertical.inside(row, ky), horizontal.inside(column, kx))
+        if is_max:
+            if leaves_image and has_gaps:
+                value = minimum(value, select(inside, tirx.max_value("float32"), tirx.min_value("float32")))
+            return te.max(value, axis=[ky, kx])
+        if leaves_image:
+            value = value * inside.astype("float32")
+        return te.sum(value, axis=[ky, kx])
 
     acc = te.compute((w.y.blocks, w.y.height, columns, w.y.lanes), tap, name="acc")
 
