@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ class Case:
     after: tuple[int, int] = (0, 0)
     groups: int = 1
     plain: bool = False
-    spare: Halo = Halo()
+    spare: Halo = field(default_factory=Halo)
 
     @property
     def output(self) -> tuple[int, int]:
@@ -53,7 +53,13 @@ def check(w: Conv, target: str, rng: np.random.Generator, tile: conv.Tile | None
     weight = rng.standard_normal((w.y.channels, w.in_channels // w.groups, *w.window.size)).astype(np.float32)
     bias = rng.standard_normal(w.y.channels).astype(np.float32)
     expected = reference.conv(
-        x.astype(np.float64), weight.astype(np.float64), bias, w.window, w.groups, w.y.height, w.y.width
+        x.astype(np.float64),
+        weight.astype(np.float64),
+        bias.astype(np.float64),
+        w.window,
+        w.groups,
+        w.y.height,
+        w.y.width,
     )
     residual = None
     if w.residual is not None:

@@ -18,7 +18,7 @@ ONE_AROUND = Halo(1, 1, 1, 1)
 def workload(
     lanes: int, channels: int, size: tuple[int, int], window: Window, halo: Halo, epilogue: Epilogue | None = None
 ) -> Depthwise:
-    """All that the halo holds below and to the right of the image is padding, so that the output is as large as can be."""
+    """The halo below and to the right of the image is padding: the output is as large as it can be."""
     padded = (size[0] + window.pad[0] + halo.bottom, size[1] + window.pad[1] + halo.right)
     height, width = ((padded[axis] - window.reach(axis, 1)) // window.stride[axis] + 1 for axis in (0, 1))
     epilogue = epilogue or Epilogue()
@@ -33,7 +33,13 @@ def check(w: Depthwise, target: str, rng: np.random.Generator, tile: depthwise.T
     weight = rng.standard_normal((channels, 1, *w.window.size)).astype(np.float32)
     bias = rng.standard_normal(channels).astype(np.float32)
     expected = reference.conv(
-        x.astype(np.float64), weight.astype(np.float64), bias, w.window, channels, w.y.height, w.y.width
+        x.astype(np.float64),
+        weight.astype(np.float64),
+        bias.astype(np.float64),
+        w.window,
+        channels,
+        w.y.height,
+        w.y.width,
     )
     residual = None
     if w.residual is not None:

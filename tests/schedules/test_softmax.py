@@ -10,7 +10,7 @@ from tests.schedules import reference
 from tests.schedules.harness import assert_close, run
 
 
-def check(x: np.ndarray, target: str, tile: softmax.Tile | None = None) -> None:  # type: ignore[type-arg]
+def check(x: np.ndarray, target: str, tile: softmax.Tile | None = None) -> None:
     w = Softmax(Plain(x.shape), Plain(x.shape))
     actual = run(w, target, [(x.astype(np.float32), w.x)], tile=tile)
     assert_close(actual, reference.softmax(x.astype(np.float32).astype(np.float64)))
