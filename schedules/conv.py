@@ -123,7 +123,7 @@ def default_tile(w: Conv, target: Target) -> Tile:
     limit = max(4, 128 // (tile_rows * tile_columns * vectors))
     unroll = max(d for d in range(1, min(size, limit) + 1) if size % d == 0)
     weight_bytes = 4 * math.prod(w.window.size) * size * round_up(w.y.channels, vectors * w.y.lanes)
-    return Tile(tile_rows, tile_columns, vectors, unroll, pixels_outer=weight_bytes <= target.l2_bytes // 2)
+    return Tile(tile_rows, tile_columns, vectors, unroll, pixels_outer=weight_bytes <= target.l2_bytes // 4)
 
 
 def pack(w: Conv, tile: Tile, weight: Array, bias: Array) -> list[Array]:
