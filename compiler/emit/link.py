@@ -58,7 +58,7 @@ def check_library(path: Path, name: str) -> None:
         symbols = elf.get_section_by_name(".dynsym")
         assert isinstance(dynamic, DynamicSection)
         assert isinstance(symbols, SymbolTableSection)
-        needed = {str(tag.needed) for tag in dynamic.iter_tags("DT_NEEDED")}
+        needed = {str(vars(tag)["needed"]) for tag in dynamic.iter_tags("DT_NEEDED")}
         exported = {
             symbol.name for symbol in symbols.iter_symbols() if symbol.name and symbol["st_shndx"] != "SHN_UNDEF"
         }
