@@ -27,7 +27,7 @@ class Contest:
         model: the model's name.
         threads: threads, and CPUs they were pinned to.
         flops: floating-point operations of a run; a multiply-add counts as two.
-        peak_gflops: what the FMA units of these CPUs reach together, in 10^9 operations per second.
+        peak_gflops: what the FMA units of one core reach, times the threads, in 10^9 operations per second.
         times: every run of every contender, by title; the first contender is ours.
     """
 
@@ -83,16 +83,16 @@ def hold_contest(
         contenders = [stack.enter_context(Contender(peer, task, cpus)) for peer in peers]
         for other in contenders[1:]:
             check_outputs(contenders[0], other)
-        peaks = [measure_peak(task.threads).gflops]
+        peaks = [measure_peak().gflops]
         turns: dict[str, list[list[float]]] = {contender.title: [] for contender in contenders}
         for number in range(rounds):
             first = number % len(contenders)
             for contender in contenders[first:] + contenders[:first]:
                 turns[contender.title].append(contender.take_turn(_RUNS_PER_TURN))
             advance()
-        peaks.append(measure_peak(task.threads).gflops)
+        peaks.append(measure_peak().gflops)
     times = {title: np.array(rows) for title, rows in turns.items()}
-    return Contest(name, task.threads, flops, max(peaks), times)
+    return Contest(name, task.threads, flops, task.threads * max(peaks), times)
 
 
 def check_outputs(ours: Contender, other: Contender) -> None:
