@@ -14,7 +14,7 @@ import numpy as np
 
 from separable.compiler._tvm import relax, tvm
 from separable.compiler.activations import match_activation
-from separable.compiler.exprs import Array, constant, is_op, operands, per_channel, shape_of, substitute
+from separable.compiler.exprs import Array, constant, is_op, operands, per_channel, shape_of
 from separable.compiler.graph import Graph
 from separable.compiler.program import Program, Step, Value
 from separable.schedules.tensor import Blocked, Plain
@@ -347,22 +347,31 @@ def _resize(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
 
 def _generic(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
     """Any operator on plain tensors, as TVM's operator library defines it."""
-    exprs = list(dict.fromkeys(operands(call)))
-    tensors = [expr for expr in exprs if expr in low.values]
-    weights = {expr: data for expr in exprs if (data := constant(expr)) is not None and data.size > 1}
+    exprs = list(operands(call))
+    tensors = [index for index, expr in enumerate(exprs) if expr in low.values]
+    weights = {i: data for i, expr in enumerate(exprs) if (data := constant(expr)) is not None and data.size > 1}
     func = _legalize(call, [*tensors, *weights])
-    inputs = [low.plain(expr) for expr in tensors]
-    plains = tuple(Plain(shape_of(expr), str(expr.ty.dtype)) for expr in (*tensors, *weights))
+    inputs = [low.plain(exprs[index]) for index in tensors]
+    plains = tuple(Plain(shape_of(exprs[index]), str(exprs[index].ty.dtype)) for index in (*tensors, *weights))
     workload = Generic(plains, Plain(shape_of(var), str(var.ty.dtype)), func.script(), func)
     return low.emit(var, workload, inputs, list(weights.values()))
 
 
-def _legalize(call: relax.Call, arguments: list[relax.Expr]) -> tvm.tirx.PrimFunc:
-    """The PrimFunc of one operator with ``arguments`` as its inputs, in this order."""
-    parameters = {expr: relax.Var(f"x{index}", expr.ty) for index, expr in enumerate(arguments)}
+def _legalize(call: relax.Call, positions: list[int]) -> tvm.tirx.PrimFunc:
+    """The PrimFunc of one operator; its inputs are the operands at these positions, in this order.
+
+    An operand that occurs twice becomes two inputs: TVM's definitions are unsound with one.
+    """
+    exprs = list(operands(call))
+    parameters = {index: relax.Var(f"x{number}", exprs[index].ty) for number, index in enumerate(positions)}
+    slots = iter([parameters.get(index, expr) for index, expr in enumerate(exprs)])
+    args = [
+        relax.Tuple([next(slots) for _ in arg.fields]) if isinstance(arg, relax.Tuple) else next(slots)
+        for arg in call.args
+    ]
     builder = relax.BlockBuilder()
     with builder.function("main", list(parameters.values())):
-        builder.emit_func_output(builder.emit(substitute(call, dict(parameters))))
+        builder.emit_func_output(builder.emit(relax.Call(call.op, args, call.attrs, call.ty_args)))
     mod = relax.transform.LegalizeOps()(builder.get())
     main = mod["main"]
     (binding,) = main.body.blocks[0].bindings

@@ -66,12 +66,16 @@ def _resize(node: Node) -> relax.Expr:
     coordinates = node.attributes.get("coordinate_transformation_mode", "half_pixel")
     if node.op == "Upsample" or node.opset < 11:
         coordinates = "asymmetric"
+    if old == new:
+        return node.operand(0)
     if old[:2] != new[:2]:
         raise Refused("only height and width can be resized")
     if mode not in ("nearest", "linear"):
         raise Refused(f"mode '{mode}' is not supported, only 'nearest' and 'linear'")
     if coordinates not in ("half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"):
         raise Refused(f"coordinate_transformation_mode '{coordinates}' is not supported")
+    if coordinates == "align_corners" and 1 in new[2:]:
+        raise Refused("a height or width of 1 has no corners to align")
     if node.attributes.get("antialias", 0):
         raise Refused("antialias is not supported")
     scales = node.setting("scales", 1 if node.op == "Upsample" or node.opset < 11 else 2)

@@ -25,15 +25,15 @@ def fuse_epilogues(program: Program) -> Program:
 
 
 def _fuse(step: Step, producers: dict[Value, Step], uses: dict[Value, int], steps: list[Step]) -> Step | None:
-    """Move an elementwise step into the step that produced one of its operands; return that step, or None."""
+    """Move an elementwise step into a step that produced one of its operands; return that step, or None."""
     if not isinstance(step.workload, Elementwise):
         return None
-    # The later producer takes it: by then the other operand has been computed.
-    candidates = sorted(
-        (producers[value] for value in step.inputs if value in producers), key=steps.index, reverse=True
-    )
-    for producer in candidates:
-        if uses[producer.output] == 1 and producer.output.view_of is None and _absorb(producer, step):
+    for producer in (producers[value] for value in step.inputs if value in producers):
+        # What the step reads besides must have been written when the producer runs.
+        others = {value.root for value in step.inputs if value is not producer.output}
+        ready = all(later.output.root not in others for later in steps[steps.index(producer) + 1 :])
+        alone = uses[producer.output] == 1 and producer.output.view_of is None
+        if ready and alone and _absorb(producer, step):
             producer.nodes = tuple(dict.fromkeys((*producer.nodes, *step.nodes)))
             producer.output = step.output
             return producer
