@@ -76,3 +76,7 @@ def _export(network: MobileNetV1, output: Path, seed: int, weights: Path | None)
         export_mobilenet_v1(network, output, seed=seed, weights=weights)
     except WeightsError as error:
         raise InputError(str(error)) from error
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OutputError(f"cannot write {output}: {error.strerror}") from error  # a full disk names no file
