@@ -92,10 +92,10 @@ def _share_items(sch: s_tir.Schedule, tile: Tile) -> s_tir.Schedule | None:
     spatial = sum(kind == tirx.IterVar.DataPar for kind in _kinds(sch, output))
     extents = [_extent(sch, loop) for loop in sch.get_loops(output)[:spatial]]
     last = max((index for index, extent in enumerate(extents) if extent > 1), default=0)
-    depths = [depth for depth in range(last, 0, -1) if math.prod(extents[:depth]) > 1]
-    trials = (_under_items(sch, depth, 1) for depth in depths)
-    if not depths and extents:
-        trials = (_under_items(sch, last + 1, largest_divisor(extents[last], tile.lanes)) for _ in range(1))
+    cuts = [(depth, 1) for depth in range(last, 0, -1) if math.prod(extents[:depth]) > 1]
+    if not cuts and extents:
+        cuts = [(last + 1, largest_divisor(extents[last], tile.lanes))]
+    trials = (_under_items(sch, depth, chunk) for depth, chunk in cuts)
     return next((trial for trial in trials if trial is not None), None)
 
 
