@@ -34,6 +34,10 @@ def plan_memory(program: Program, overread: Mapping[Value, int]) -> MemoryPlan:
         program: the steps in execution order.
         overread: bytes beyond its end up to which some kernel may read (and ignore) a root value.
     """
+    sizes: dict[Value, int] = {}
+    for value in program.values():
+        # A blocked view of a plain 1x1 image is longer than the image: its last block is filled up.
+        sizes[value.root] = max(sizes.get(value.root, 0), value.byte_offset + value.tensor.nbytes)
     external = {value.root for value in (*program.inputs, *program.outputs)}
     lifetimes: dict[Value, tuple[int, int]] = {}
     for index, step in enumerate(program.steps):
@@ -42,21 +46,21 @@ def plan_memory(program: Program, overread: Mapping[Value, int]) -> MemoryPlan:
             lifetimes[value.root] = (first, index)
     placed: dict[Value, int] = {}
     arena_bytes = 0
-    for value in sorted((v for v in lifetimes if v not in external), key=lambda v: (-v.tensor.nbytes, lifetimes[v])):
+    for value in sorted((v for v in lifetimes if v not in external), key=lambda v: (-sizes[v], lifetimes[v])):
         first, last = lifetimes[value]
         neighbours = sorted(
-            (offset, offset + other.tensor.nbytes)
+            (offset, offset + sizes[other])
             for other, offset in placed.items()
             if lifetimes[other][0] <= last and first <= lifetimes[other][1]
         )
         offset = 0
         for start, stop in neighbours:
-            if offset + value.tensor.nbytes <= start:
+            if offset + sizes[value] <= start:
                 break
             offset = max(offset, _aligned(stop))
         placed[value] = offset
-        arena_bytes = max(arena_bytes, offset + value.tensor.nbytes + overread.get(value, 0))
-    return MemoryPlan(placed, _aligned(arena_bytes), sum(_aligned(value.tensor.nbytes) for value in placed))
+        arena_bytes = max(arena_bytes, offset + sizes[value] + overread.get(value, 0))
+    return MemoryPlan(placed, _aligned(arena_bytes), sum(_aligned(sizes[value]) for value in placed))
 
 
 def _aligned(offset: int) -> int:

@@ -1,4 +1,4 @@
-"""Program -> kernels: every distinct workload is scheduled and lowered once, its weights packed as its tile wants them."""
+"""Program -> kernels: every distinct workload is scheduled and lowered once, its weights packed to suit its tile."""
 
 from __future__ import annotations
 

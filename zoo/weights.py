@@ -55,8 +55,10 @@ def load_weights(network: MobileNetV1Network, path: Path) -> None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise WeightsError(f"{path} is no state dict of torch: {reason}") from error
+        # Not torch's own message, which advises to load the file with its code enabled.
+        raise WeightsError(
+            f"{path} is no state dict of torch with tensors only; write one with torch.save(net.state_dict(), ...)"
+        ) from error
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise WeightsError(
             f"{path} holds no state dict: expected tensors by name, as torch.save(net.state_dict()) writes"

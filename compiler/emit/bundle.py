@@ -22,6 +22,7 @@ def staged_folder(destination: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder cannot be created or written, or the disk is full.
     """
+    created = [folder for folder in (destination, *destination.parents) if not folder.exists()]
     try:
         destination.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".separable-", dir=destination))
@@ -38,8 +39,10 @@ def staged_folder(destination: Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-        if not any(destination.iterdir()):
-            destination.rmdir()
+        for folder in created:
+            if any(folder.iterdir()):
+                break
+            folder.rmdir()
 
 
 def _explain(destination: Path, error: OSError) -> str:

@@ -1,4 +1,4 @@
-"""Program + plan -> the generated C: one function per step that passes a kernel its pointers, and the model's tables."""
+"""Program + plan -> the generated C: a function per step that passes a kernel its pointers, and the model's tables."""
 
 from __future__ import annotations
 
@@ -115,10 +115,10 @@ def model_source(
     steps: list[str] = []
     for index, (step, kernel) in enumerate(zip(program.steps, scheduled.calls, strict=True)):
         lines += _step_function(index, step, kernel.name, addresses, blob.offsets[index])
-        zero = _halo(step, addresses)
+        zero, traffic = _halo(step, addresses), _traffic(step, scheduled.constants[index])
         steps.append(
             f"    {{{_text('+'.join(step.nodes))}, {_text(kernel.name)}, step_{index}, {kernel.lowered.extent}, "
-            f"{{{len(halos)}, {1 if zero else 0}}}, {2 * step.workload.macs}, {_traffic(step, scheduled.constants[index])}}},"
+            f"{{{len(halos)}, {1 if zero else 0}}}, {2 * step.workload.macs}, {traffic}}},"
         )
         halos += [zero] if zero else []
     lines += ["static const separable_step steps[] = {", *steps, "};", ""]

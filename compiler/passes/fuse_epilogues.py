@@ -1,4 +1,4 @@
-"""``activation(conv(x)·s + b + residual) => conv[scaled by s, bias b, residual, activation](x)``: one kernel, one store."""
+"""``activation(conv(x)·s + b + residual) => conv[s, b, residual, activation](x)``: one kernel, one store."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""The rules of ``lower.py``, by kind of operator: Relax -> kernel workloads."""

@@ -1,0 +1,47 @@
+"""Pools and softmax."""
+
+from __future__ import annotations
+
+import math
+
+from separable.compiler._tvm import relax
+from separable.compiler.exprs import is_op, shape_of
+from separable.compiler.lowering.convolution import pair
+from separable.compiler.lowering.state import Lowering
+from separable.compiler.program import Value
+from separable.schedules.tensor import Blocked, Plain
+from separable.schedules.workload import GlobalPool, Pool, Softmax, Window
+
+
+def lower_pool(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
+    """Maximum or average over a window."""
+    attrs = call.attrs
+    image = low.image(call.args[0])
+    if image is None:
+        return None
+    kind = "max" if is_op(call, "nn.max_pool2d") else "avg"
+    pads = [int(pad) for pad in attrs.padding]
+    window = Window(pair(attrs.pool_size), pair(attrs.strides), pair(attrs.dilation), (pads[0], pads[1]))
+    _, channels, height, width = shape_of(var)
+    y = Blocked(channels, height, width, low.lanes)
+    return low.emit(var, Pool(kind, image[1], y, window, bool(attrs.count_include_pad)), [image[0]])
+
+
+def lower_global_pool(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
+    """``mean`` or ``max`` over both axes of an image."""
+    axes = [int(axis) for axis in call.attrs.axis] if call.attrs.axis is not None else []
+    if axes != [2, 3] or len(shape_of(call.args[0])) != 4 or (image := low.image(call.args[0])) is None:
+        return None
+    x, layout = image
+    kind = "max" if is_op(call, "max") else "avg"
+    return low.emit(var, GlobalPool(kind, layout, Blocked(layout.channels, 1, 1, low.lanes)), [x])
+
+
+def lower_softmax(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
+    """Softmax over the last axis."""
+    shape = shape_of(var)
+    if int(call.attrs.axis) % len(shape) != len(shape) - 1:
+        return None
+    rows = Plain((math.prod(shape[:-1]), shape[-1]))
+    y = low.emit(var, Softmax(rows, rows), [low.plain(call.args[0], rows.shape)])
+    return y if rows.shape == shape else Value(var.name, Plain(shape), view_of=y)
