@@ -9,7 +9,7 @@
  * What makes this safe is that a share carries the number of its step. A worker that comes late finds another number
  * and takes nothing; a worker that took a piece keeps its step from ending, hence the step's data from changing.
  */
-#define _GNU_SOURCE /* sched_getaffinity, syscall */
+#define _GNU_SOURCE /* sched_getaffinity, sched_getcpu, syscall */
 
 #include "threads.h"
 
@@ -40,6 +40,7 @@ typedef struct worker {
     _Alignas(CACHE_LINE) _Atomic uint64_t share; /* step number << 32 | items left */
     separable_pool *pool;
     int32_t index;
+    _Atomic pid_t id; /* of the kernel's thread, 0 until it runs */
     pthread_t thread;
 } worker;
 
@@ -49,6 +50,7 @@ struct separable_pool {
     void *context;
     int32_t extent;
     int32_t threads;
+    int cpu_left_free; /* the CPU that the workers keep off, -1 for none */
 
     _Alignas(CACHE_LINE) _Atomic uint32_t step; /* number of the latest step; also the futex that workers sleep on */
     _Atomic int32_t sleepers;
@@ -113,11 +115,35 @@ static void work(separable_pool *pool, int32_t self, uint32_t step)
     }
 }
 
+/*
+ * Keeps the workers off the CPU of the calling thread. The system likes to wake a thread where its waker runs, and there
+ * it would not get to run before the caller, which is busy with the same step, has used up its time slice: milliseconds.
+ */
+static void leave_cpu_to_caller(separable_pool *pool)
+{
+    const int cpu = sched_getcpu();
+    cpu_set_t cpus;
+    if (cpu == pool->cpu_left_free || cpu < 0 || sched_getaffinity(0, sizeof cpus, &cpus) != 0)
+        return;
+    CPU_CLR(cpu, &cpus);
+    pool->cpu_left_free = cpu;
+    for (int32_t i = 1; i < pool->threads; ++i) {
+        const pid_t id = atomic_load_explicit(&pool->workers[i].id, memory_order_relaxed);
+        /* It fails when no CPU is left; then they share the one there is. A thread that has not started is told later. */
+        if (id == 0)
+            pool->cpu_left_free = -1;
+        else
+            sched_setaffinity(id, sizeof cpus, &cpus);
+    }
+}
+
 static void wake_sleepers(separable_pool *pool)
 {
     /* Sequentially consistent, as is the store of pool->step before it: see sleep_until_changed(). */
-    if (atomic_load(&pool->sleepers) > 0)
-        syscall(SYS_futex, &pool->step, FUTEX_WAKE_PRIVATE, pool->threads, NULL, NULL, 0);
+    if (atomic_load(&pool->sleepers) == 0)
+        return;
+    leave_cpu_to_caller(pool);
+    syscall(SYS_futex, &pool->step, FUTEX_WAKE_PRIVATE, pool->threads, NULL, NULL, 0);
 }
 
 static void sleep_until_changed(separable_pool *pool, uint32_t seen)
@@ -146,9 +172,10 @@ static uint32_t wait_for_step(separable_pool *pool, uint32_t seen)
 
 static void *worker_main(void *argument)
 {
-    const worker *self = argument;
+    worker *self = argument;
     separable_pool *pool = self->pool;
     uint32_t step = 0;
+    atomic_store_explicit(&self->id, (pid_t)syscall(SYS_gettid), memory_order_relaxed);
     for (;;) {
         step = wait_for_step(pool, step);
         if (atomic_load_explicit(&pool->stopping, memory_order_relaxed))
@@ -228,6 +255,7 @@ int32_t separable_pool_create(int32_t threads, separable_pool **result)
         return SEPARABLE_OUT_OF_MEMORY;
     separable_pool *pool = memset(memory, 0, bytes);
     pool->threads = threads;
+    pool->cpu_left_free = -1;
     for (int32_t i = 0; i < threads; ++i) {
         pool->workers[i].pool = pool;
         pool->workers[i].index = i;
