@@ -14,7 +14,8 @@ def lower_generic(low: Lowering, var: relax.Var, call: relax.Call) -> Value | No
     """Any operator on plain tensors, as TVM's operator library defines it."""
     exprs = list(operands(call))
     tensors = [index for index, expr in enumerate(exprs) if expr in low.values]
-    weights = {i: data for i, expr in enumerate(exprs) if (data := constant(expr)) is not None and data.size > 1}
+    # TVM writes scalars into the code; whatever has a dimension must be handed in.
+    weights = {i: data for i, expr in enumerate(exprs) if (data := constant(expr)) is not None and data.ndim}
     func = _legalize(call, [*tensors, *weights])
     inputs = [low.plain(exprs[index]) for index in tensors]
     plains = tuple(Plain(shape_of(exprs[index]), str(exprs[index].ty.dtype)) for index in (*tensors, *weights))

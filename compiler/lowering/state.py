@@ -28,7 +28,7 @@ class Lowering:
             param: Value(param.name, Plain(shape_of(param), str(param.ty.dtype))) for param in graph.params
         }
         self.program = Program([self.values[param] for param in graph.params])
-        self._blocked: dict[Value, Value] = {}
+        self._blocked: dict[tuple[Value, Blocked], Value] = {}
         self._plain: dict[tuple[Value, tuple[int, ...]], Value] = {}
 
     def emit(
@@ -42,7 +42,7 @@ class Lowering:
         return output
 
     def value_of(self, expr: relax.Expr) -> Value:
-        """The value of a variable; a constant is an input of no rule but :func:`_generic`."""
+        """The value of a variable; a constant is an input of no rule but :func:`lower_generic`."""
         return self.values[expr]
 
     def image(self, expr: relax.Expr) -> tuple[Value, Blocked] | None:
@@ -63,14 +63,15 @@ class Lowering:
             return value, value.tensor
         channels, height, width = (*shape[1:], 1, 1)[:3]
         tensor = Blocked(channels, height, width, self.lanes)
-        if value not in self._blocked:
+        key = (value, tensor)
+        if key not in self._blocked:
             if height == width == 1 and value.root not in self.program.inputs:
-                self._blocked[value] = Value(f"{value.name}_image", tensor, view_of=value)
+                self._blocked[key] = Value(f"{value.name}_image", tensor, view_of=value)
             else:
                 image = Plain((1, channels, height, width))
                 source = value if value.tensor == image else Value(value.name, image, view_of=value)
-                self._blocked[value] = self.emit(f"{value.name}_image", Reorder(image, tensor), [source])
-        return self._blocked[value], tensor
+                self._blocked[key] = self.emit(f"{value.name}_image", Reorder(image, tensor), [source])
+        return self._blocked[key], tensor
 
     def plain(self, expr: relax.Expr, shape: tuple[int, ...] | None = None) -> Value:
         """A tensor as a plain one, of another ``shape`` if given."""

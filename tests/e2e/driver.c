@@ -1,7 +1,8 @@
 /*
  * Runs any compiled model from C: driver LIBRARY NAME THREADS IMAGES INPUT... -- OUTPUT=BYTES...
  *
- * Inputs and outputs are files of raw bytes. An input file that holds several images is run image by image.
+ * Inputs and outputs are files of raw bytes. An input file that holds several images is run image by image. Whatever
+ * touches memory beyond its buffers, reads what was never written, or allocates during a run makes this program fail.
  */
 #include <dlfcn.h>
 #include <stdint.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include "separable.h"
+#include "strict_memory.h"
 
 enum { MAX_TENSORS = 8 };
 
@@ -77,7 +79,7 @@ int main(int argc, char **argv)
         char *bytes = strrchr(argv[next], '=');
         *bytes = 0;
         output_bytes[output_count] = strtol(bytes + 1, NULL, 10);
-        outputs[output_count] = malloc((size_t)output_bytes[output_count]);
+        outputs[output_count] = strict_alloc((size_t)output_bytes[output_count], sizeof(float));
         files[output_count] = fopen(argv[next], "wb");
     }
 
@@ -89,13 +91,23 @@ int main(int argc, char **argv)
         return 3;
     }
     for (long image = 0; image < images; image++) {
-        const void *in[MAX_TENSORS];
-        for (int i = 0; i < input_count; i++)
-            in[i] = inputs[i] + image * input_bytes[i];
-        if (run(handle, in, (void *const *)outputs) != SEPARABLE_OK) {
+        void *in[MAX_TENSORS];
+        for (int i = 0; i < input_count; i++) {
+            in[i] = strict_alloc((size_t)input_bytes[i], sizeof(float));
+            memcpy(in[i], inputs[i] + image * input_bytes[i], (size_t)input_bytes[i]);
+            strict_protect(in[i]);
+        }
+        const long allocations = strict_allocations();
+        if (run(handle, (const void *const *)in, (void *const *)outputs) != SEPARABLE_OK) {
             fprintf(stderr, "run: %s\n", last_error(handle));
             return 4;
         }
+        if (strict_allocations() != allocations) {
+            fprintf(stderr, "run allocated memory\n");
+            return 5;
+        }
+        for (int i = 0; i < input_count; i++)
+            free(in[i]);
         for (int i = 0; i < output_count; i++)
             fwrite(outputs[i], 1, (size_t)output_bytes[i], files[i]);
     }

@@ -21,7 +21,7 @@ from separable.targets.toolchain import compile_and_link
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"
 SYSROOT = Path("/usr/aarch64-linux-gnu")
-DRIVER = Path(__file__).with_name("driver.c")
+DRIVER = [Path(__file__).with_name(name) for name in ("driver.c", "strict_memory.c")]
 
 FloatArray = NDArray[np.float32]
 
@@ -58,7 +58,7 @@ def compile_library(model: Path, target: str, folder: Path) -> Library:
     compiled = compile_model(CompileOptions(model, target=target, output=folder / "library"))
     row = find_target(target)
     driver = folder / "driver"
-    compile_and_link(driver, target=row, sources=[DRIVER], include_dirs=[ROOT / "runtime"], flags=["-O1", "-ldl"])
+    compile_and_link(driver, target=row, sources=DRIVER, include_dirs=[ROOT / "runtime"], flags=["-O1", "-rdynamic", "-ldl"])
     if row.arch == os.uname().machine:
         return Library(compiled, driver, ())
     emulator = shutil.which("qemu-aarch64")
