@@ -35,6 +35,10 @@ from separable.schedules.workload import Conv
 from separable.targets.row import Target
 
 
+_L2_CYCLES_PER_VECTOR = 2
+"""What a vector costs that comes from L2 instead of L1, roughly, on every core of the target table."""
+
+
 @dataclass(frozen=True)
 class Tile:
     """The register tile and the order of the loops around it.
@@ -95,10 +99,12 @@ def default_tile(w: Conv, target: Target) -> Tile:
 
     MR*NR accumulators, NR weight vectors and one broadcast pixel must fit the registers. Of the tiles that fit, take
     the one with the least estimated cycles for the whole layer: each step over k costs the larger of its FMAs (not
-    fewer than hide the FMA latency) and its loads; tiles that stick out of the image compute for nothing.
+    fewer than hide the FMA latency) and its loads; tiles that stick out of the image compute for nothing. Where a
+    panel of weights is too large for L1, every tile fetches it from L2 again: more pixels per weight are better then.
     """
     rows, columns = grid(w)
     blocks = w.y.blocks
+    depth = math.prod(w.window.size) * w.in_channels // w.groups
     best: tuple[tuple[float, int, int], int, int, int] | None = None
     for vectors in range(1, min(blocks, 4 if rows * columns > 1 else 16) + 1):
         for tile_rows in range(1, min(rows, 4) + 1):
@@ -111,7 +117,9 @@ def default_tile(w: Conv, target: Target) -> Tile:
                 fma_cycles = max(pixels * vectors / target.fma_per_cycle, 1.2 * target.fma_latency)
                 # A pixel is loaded once per k and shared by the vectors; x86 broadcasts in the load itself.
                 load_cycles = (pixels + vectors) / target.loads_per_cycle
-                cost = tiles * (max(fma_cycles, load_cycles) + 0.05 * load_cycles)
+                in_l1 = depth * vectors * w.y.lanes * 4 <= target.l1_bytes // 2
+                l2_cycles = 0 if in_l1 else vectors * _L2_CYCLES_PER_VECTOR
+                cost = tiles * (max(fma_cycles, load_cycles, l2_cycles) + 0.05 * load_cycles + 0.1 * l2_cycles)
                 # Equal costs: the squarer tile moves less data from the caches.
                 key = (cost, -pixels * vectors, -tile_columns)
                 if best is None or key < best[0]:
