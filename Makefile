@@ -13,10 +13,10 @@ demo: $(INSTALLED)
 	$(BIN)/python -m separable.benchmarks.demo $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(if $(LABELS),--labels "$(LABELS)")
 
 test: $(INSTALLED) test-tools
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
 
 test-all: $(INSTALLED) test-tools
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from separable.compiler.picture import load_input
 from separable.runtime.loader import load
-from tests.e2e.support import SHARED, FloatArray, compile_library, random_inputs, range_errors, reference
+
+from .support import SHARED, CompileLibrary, FloatArray, needs_shared, random_inputs, range_errors, reference
 
 MODELS = [
     "mobilenet_v1_1.0_224",
@@ -18,26 +17,29 @@ MODELS = [
     "retinaface_mnet0.25_240x320",
     "ultraface_rfb_320",
 ]
+TARGETS = ["native", "x86-64-v2", "x86-64-v3", "arm64", "arm64:cortex-a76"]
 TOLERANCE = 1e-4
 PHOTOS = {"mobilenet_v1_1.0_224": (128.0, 128.0, 1, 256, 303), "mobilenet_v1_0.75_224": (127.5, 127.5, 0, 245, 304)}
 """Mean, standard deviation, index of the first class, and how many of 320 photos ONNX Runtime gets right (top 1, 5)."""
 
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the folder of trained models is not beside the project")
+pytestmark = needs_shared
 
 
-@needs_shared
-@pytest.mark.parametrize("target", ["native", "x86-64-v2", "x86-64-v3", "arm64", "arm64:cortex-a76"])
-@pytest.mark.parametrize("name", MODELS)
-def test_a_trained_network_gives_the_numbers_of_onnx_runtime(name: str, target: str, tmp_path: Path) -> None:
-    model = SHARED / "models" / f"{name}.onnx"
-    if target in ("x86-64-v2", "arm64:cortex-a76") and name == "mobilenet_v1_0.75_224":
-        pytest.skip("the 1.0 network covers the same kernels for this target")
-    library = compile_library(model, target, tmp_path)
+def same_worker(name: str) -> pytest.MarkDecorator:
+    """Tests that share compiled libraries run in one process."""
+    return pytest.mark.xdist_group(name)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=same_worker(name)) for name in MODELS])
+def test_a_trained_network_gives_the_numbers_of_onnx_runtime(
+    name: str, target: str, compile_library: CompileLibrary
+) -> None:
+    library = compile_library(SHARED / "models" / f"{name}.onnx", target)
     inputs = random_inputs(library.compiled)
-    expected = reference(model, inputs)
+    expected = reference(library.model, inputs)
     for threads in (1, 2):
-        actual = library.run(inputs, tmp_path, threads)
-        assert max(range_errors(actual, expected)) <= TOLERANCE
+        assert max(range_errors(library.run(inputs, threads), expected)) <= TOLERANCE
 
 
 def photos(name: str, count: int) -> tuple[FloatArray, list[int]]:
@@ -50,25 +52,23 @@ def photos(name: str, count: int) -> tuple[FloatArray, list[int]]:
     return np.stack(batch), [int(row[1]) + first for row in rows]
 
 
-@needs_shared
-@pytest.mark.parametrize("name", list(PHOTOS))
-def test_photos_are_recognised_as_by_onnx_runtime(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [pytest.param(name, marks=same_worker(name)) for name in PHOTOS])
+def test_photos_are_recognised_as_by_onnx_runtime(name: str, compile_library: CompileLibrary) -> None:
     batch, labels = photos(name, 320)
     assert len(labels) == 320
-    library = compile_library(SHARED / "models" / f"{name}.onnx", "native", tmp_path)
+    library = compile_library(SHARED / "models" / f"{name}.onnx", "native")
     with load(library.compiled.library) as model:
         scores = np.concatenate([model(image[None]) for image in batch])
     ranks = [int((row > row[label]).sum()) for row, label in zip(scores, labels, strict=True)]
     assert (sum(rank < 1 for rank in ranks), sum(rank < 5 for rank in ranks)) == PHOTOS[name][3:]
 
 
-@needs_shared
-def test_photos_are_recognised_on_arm64(tmp_path: Path) -> None:
+@same_worker("mobilenet_v1_1.0_224")
+def test_photos_are_recognised_on_arm64(compile_library: CompileLibrary) -> None:
     name = "mobilenet_v1_1.0_224"
     batch, _ = photos(name, 8)
-    model = SHARED / "models" / f"{name}.onnx"
-    library = compile_library(model, "arm64", tmp_path)
-    (actual,) = library.run({"input": batch}, tmp_path, images=8)
-    expected = np.concatenate([reference(model, {"input": image[None]})[0] for image in batch])
-    assert range_errors([actual], [expected])[0] <= TOLERANCE
+    library = compile_library(SHARED / "models" / f"{name}.onnx", "arm64")
+    (actual,) = library.run({"input": batch}, images=8)
+    expected = np.concatenate([reference(library.model, {"input": image[None]})[0] for image in batch])
+    assert max(range_errors([actual], [expected])) <= TOLERANCE
     assert (actual.argmax(1) == expected.argmax(1)).all()

@@ -1,0 +1,38 @@
+"""Random networks against ONNX Runtime: what no network at hand combines, some other network does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .graphs import save_random_graph
+from .support import CompileLibrary, magnitude_errors, random_inputs, reference
+
+TOLERANCE = 1e-5
+SEEDS = {"native": range(16), "x86-64-v3": range(16, 19), "x86-64-v2": range(19, 21), "arm64": range(21, 26)}
+MORE_SEEDS = {
+    "native": range(100, 180),
+    "x86-64-v3": range(180, 220),
+    "x86-64-v2": range(220, 250),
+    "arm64": range(250, 290),
+}
+
+
+def cases() -> Iterator[object]:
+    for target, seeds in SEEDS.items():
+        for seed in seeds:
+            yield pytest.param(seed, target)
+    for target, seeds in MORE_SEEDS.items():
+        for seed in seeds:
+            yield pytest.param(seed, target, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("seed", "target"), list(cases()))
+def test_a_random_network(seed: int, target: str, compile_library: CompileLibrary, tmp_path: Path) -> None:
+    library = compile_library(save_random_graph(seed, tmp_path), target)
+    inputs = random_inputs(library.compiled)
+    expected = reference(library.model, inputs)
+    for threads in (1, 2):
+        assert max(magnitude_errors(library.run(inputs, threads), expected)) <= TOLERANCE
