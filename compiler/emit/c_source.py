@@ -78,8 +78,8 @@ def isa_mask(target: Target) -> int:
 
 def header_source(name: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> str:
     """``NAME.h``: the runtime's public types, the prototypes, and the buffer sizes."""
-    lines = [(RUNTIME / "separable.h").read_text().rstrip(), "", f"#ifndef SEPARABLE_MODEL_{name.upper()}_H"]
-    lines += [f"#define SEPARABLE_MODEL_{name.upper()}_H", "", "#ifdef __cplusplus", 'extern "C" {', "#endif", ""]
+    lines = [(RUNTIME / "separable.h").read_text().rstrip(), "", f"#ifndef SEPARABLE_MODEL_{name}_H"]
+    lines += [f"#define SEPARABLE_MODEL_{name}_H", "", "#ifdef __cplusplus", 'extern "C" {', "#endif", ""]
     for role, specs in (("INPUT", inputs), ("OUTPUT", outputs)):
         for index, spec in enumerate(specs):
             lines.append(f"/* {role.lower()}s[{index}]: {_comment(spec.name)}, {spec.dtype} {list(spec.shape)} */")
@@ -230,4 +230,5 @@ def _text(text: str) -> str:
 
 
 def _comment(text: str) -> str:
-    return re.sub(r"[^\w.:/\[\]-]", "_", text, flags=re.ASCII).replace("*/", "__")
+    """``text`` with everything replaced that could end a C comment or the line."""
+    return re.sub(r"[^\w.:/\[\]-]", "_", text, flags=re.ASCII)

@@ -25,7 +25,8 @@ typedef struct guarded {
 } guarded;
 
 static guarded blocks[MAX_BLOCKS];
-static atomic_long allocations;
+static unsigned char claimed; /* its address marks an entry that is being filled */
+static atomic_long allocations, frees;
 
 static size_t page_size(void)
 {
@@ -40,10 +41,21 @@ static guarded *find(const void *block)
     return NULL;
 }
 
+static guarded *claim(void)
+{
+    for (int i = 0; i < MAX_BLOCKS; i++) {
+        unsigned char *unused = NULL;
+        if (atomic_compare_exchange_strong(&blocks[i].block, &unused, &claimed))
+            return &blocks[i];
+    }
+    return NULL;
+}
+
 void *strict_alloc(size_t bytes, size_t alignment)
 {
+    atomic_fetch_add(&allocations, 1);
     const size_t page = page_size();
-    guarded *entry = find(NULL);
+    guarded *entry = claim();
     const size_t size = (bytes + page - 1) / page * page;
     unsigned char *pages = mmap(NULL, size + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (!entry || pages == MAP_FAILED || mprotect(pages + page, size, PROT_READ | PROT_WRITE) != 0)
@@ -68,9 +80,13 @@ long strict_allocations(void)
     return atomic_load(&allocations);
 }
 
+long strict_live_blocks(void)
+{
+    return atomic_load(&allocations) - atomic_load(&frees);
+}
+
 int posix_memalign(void **block, size_t alignment, size_t bytes)
 {
-    atomic_fetch_add(&allocations, 1);
     *block = strict_alloc(bytes, alignment);
     return 0;
 }
@@ -90,12 +106,17 @@ void *calloc(size_t count, size_t bytes)
 void *realloc(void *block, size_t bytes)
 {
     atomic_fetch_add(&allocations, 1);
+    if (block)
+        atomic_fetch_add(&frees, 1);
     return __libc_realloc(block, bytes);
 }
 
 void free(void *block)
 {
-    guarded *entry = block ? find(block) : NULL;
+    if (!block)
+        return;
+    atomic_fetch_add(&frees, 1);
+    guarded *entry = find(block);
     if (!entry) {
         __libc_free(block);
         return;

@@ -14,7 +14,8 @@ void *strict_alloc(size_t bytes, size_t alignment);
 /* A block from strict_alloc that is only read from now on. */
 void strict_protect(void *block);
 
-/* How many blocks were allocated so far, by whatever function. */
+/* How many blocks were allocated so far, by whatever function, and how many of them are not freed yet. */
 long strict_allocations(void);
+long strict_live_blocks(void);
 
 #endif

@@ -48,7 +48,7 @@ def photos(name: str, count: int) -> tuple[FloatArray, list[int]]:
     lines = (SHARED / "images" / "imagenet_val_labels.csv").read_text().splitlines()
     rows = [line.split(",") for line in lines if line.split(",")[1].strip().isdigit()][:count]
     folder = SHARED / "images" / "imagenet_val"
-    batch = [load_input(folder / row[0], (1, 3, 224, 224), mean, std)[0] for row in rows]
+    batch = [load_input(folder / row[0], (1, 3, 224, 224), mean=mean, std=std)[0] for row in rows]
     return np.stack(batch), [int(row[1]) + first for row in rows]
 
 
