@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from separable.compiler.passes.fold_batch_norm import fold_batch_norm
 from separable.compiler.passes.fold_constants import fold_constants
 from separable.compiler.passes.fold_input_scale import fold_input_scale
 from separable.compiler.passes.fold_padding import fold_padding
+from separable.compiler.passes.fuse_depthwise_pointwise import fuse_depthwise_pointwise
 from separable.compiler.passes.fuse_epilogues import fuse_epilogues
 from separable.compiler.passes.unify_hard_swish import unify_hard_swish
 from separable.compiler.plan_memory import MemoryPlan, plan_memory
@@ -55,12 +57,16 @@ GRAPH_PASSES: tuple[Callable[[tvm.IRModule], tvm.IRModule], ...] = (
 )
 """Rewrites of the Relax module, in order."""
 
-PROGRAM_PASSES: tuple[Callable[[Program], Program], ...] = (
-    fuse_epilogues,
-    drop_dead_steps,
-    assign_halos,
-)
-"""Rewrites of the program of kernels, in order."""
+
+def program_passes(target: Target) -> tuple[tuple[str, Callable[[Program], Program]], ...]:
+    """Rewrites of the program of kernels by name, in order."""
+    return (
+        ("fuse_epilogues", fuse_epilogues),
+        ("drop_dead_steps", drop_dead_steps),
+        ("assign_halos", assign_halos),
+        ("fuse_depthwise_pointwise", partial(fuse_depthwise_pointwise, target=target)),
+    )
+
 
 Progress = Callable[[str, float], None]
 """Told the name of the phase under way, and what part of it is done (0 to 1)."""
@@ -143,9 +149,9 @@ def build_model(options: CompileOptions, phases: Phases) -> Built:
     with phases.phase("lower"):
         program = lower_graph(mod, imported.op_nodes, target.lanes)
         phases.dump("lower_graph.txt", program.script)
-        for program_pass in PROGRAM_PASSES:
+        for name, program_pass in program_passes(target):
             program = program_pass(program)
-            phases.dump(f"{program_pass.__name__}.txt", program.script)
+            phases.dump(f"{name}.txt", program.script)
     with phases.phase("schedule") as advance:
         scheduled = schedule_program(program, target, advance)
         for kernel in scheduled.kernels:

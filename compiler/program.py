@@ -61,6 +61,7 @@ class Step:
         inputs: values it reads, in the order of the workload; a residual comes last.
         constants: weights as in ONNX, not yet packed.
         output: the value it writes.
+        parts: the steps it was fused from, for reports; empty if it is one layer.
     """
 
     nodes: tuple[str, ...]
@@ -68,6 +69,7 @@ class Step:
     inputs: list[Value]
     constants: list[Array]
     output: Value
+    parts: tuple[Step, ...] = ()
 
     def __repr__(self) -> str:
         inputs = ", ".join(value.name for value in self.inputs)

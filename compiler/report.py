@@ -55,19 +55,20 @@ class Share:
 
 
 def layers_of(program: Program, scheduled: Scheduled) -> tuple[Layer, ...]:
-    """Every kernel call in execution order."""
+    """Every layer in execution order; layers that were fused name the same kernel."""
     return tuple(
         Layer(
-            nodes=step.nodes,
-            type=layer_type(step),
+            nodes=part.nodes,
+            type=layer_type(part),
             kernel=kernel.name,
             schedule=kernel.source,
             tile=str(kernel.tile),
             layout=describe(step.output.tensor),
-            mult_adds=step.workload.macs if isinstance(step.workload, Conv | Depthwise | Dense) else 0,
-            parameters=sum(array.size for array in step.constants),
+            mult_adds=part.workload.macs if isinstance(part.workload, Conv | Depthwise | Dense) else 0,
+            parameters=sum(array.size for array in part.constants),
         )
         for step, kernel in zip(program.steps, scheduled.calls, strict=True)
+        for part in step.parts or (step,)
     )
 
 

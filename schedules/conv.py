@@ -25,6 +25,7 @@ from separable.schedules.kernel import (
     Kernel,
     initialise_before,
     into_halo,
+    largest_divisor,
     placeholder,
     round_up,
     unroll_all,
@@ -33,7 +34,6 @@ from separable.schedules.kernel import (
 from separable.schedules.tensor import Blocked, Plain
 from separable.schedules.workload import Conv
 from separable.targets.row import Target
-
 
 _L2_CYCLES_PER_VECTOR = 2
 """What a vector costs that comes from L2 instead of L1, roughly, on every core of the target table."""
@@ -94,18 +94,22 @@ def _channel_start(w: Conv, panel: tirx.Expr, vectors: int, size: int) -> tirx.E
     return tirx.min(start, w.in_channels - size)
 
 
-def default_tile(w: Conv, target: Target) -> Tile:
-    """The tile argued from the register file.
+def register_tile(rows: int, columns: int, blocks: int, depth: int, target: Target) -> tuple[int, int, int]:
+    """Rows, columns and channel vectors of the register tile, argued from the register file.
 
     MR*NR accumulators, NR weight vectors and one broadcast pixel must fit the registers. Of the tiles that fit, take
     the one with the least estimated cycles for the whole layer: each step over k costs the larger of its FMAs (not
     fewer than hide the FMA latency) and its loads; tiles that stick out of the image compute for nothing. Where a
     panel of weights is too large for L1, every tile fetches it from L2 again: more pixels per weight are better then.
+
+    Args:
+        rows: of the image that is walked.
+        columns: of the image that is walked.
+        blocks: channel vectors of the output.
+        depth: products that are summed for one output: taps x input channels.
+        target: registers, FMA and load rates, L1.
     """
-    rows, columns = grid(w)
-    blocks = w.y.blocks
-    depth = math.prod(w.window.size) * w.in_channels // w.groups
-    best: tuple[tuple[float, int, int], int, int, int] | None = None
+    best: tuple[tuple[float, int, int], tuple[int, int, int]] | None = None
     for vectors in range(1, min(blocks, 4 if rows * columns > 1 else 16) + 1):
         for tile_rows in range(1, min(rows, 4) + 1):
             for tile_columns in range(1, min(columns, 28) + 1):
@@ -117,21 +121,39 @@ def default_tile(w: Conv, target: Target) -> Tile:
                 fma_cycles = max(pixels * vectors / target.fma_per_cycle, 1.2 * target.fma_latency)
                 # A pixel is loaded once per k and shared by the vectors; x86 broadcasts in the load itself.
                 load_cycles = (pixels + vectors) / target.loads_per_cycle
-                in_l1 = depth * vectors * w.y.lanes * 4 <= target.l1_bytes // 2
+                in_l1 = depth * vectors * target.lanes * 4 <= target.l1_bytes // 2
                 l2_cycles = 0 if in_l1 else vectors * _L2_CYCLES_PER_VECTOR
                 cost = tiles * (max(fma_cycles, load_cycles, l2_cycles) + 0.05 * load_cycles + 0.1 * l2_cycles)
                 # Equal costs: the squarer tile moves less data from the caches.
                 key = (cost, -pixels * vectors, -tile_columns)
                 if best is None or key < best[0]:
-                    best = (key, tile_rows, tile_columns, vectors)
+                    best = (key, (tile_rows, tile_columns, vectors))
     assert best is not None
-    _, tile_rows, tile_columns, vectors = best
+    return best[1]
+
+
+def unroll_of(size: int, accumulators: int) -> int:
+    """Input channels in one iteration: a divisor of ``size``.
+
+    About 128 FMAs in one iteration bury the loop's own instructions and stay in the micro-op cache.
+    """
+    return largest_divisor(size, max(4, 128 // accumulators))
+
+
+def default_tile(w: Conv, target: Target) -> Tile:
+    """The register tile, and the order of the loops argued from L2."""
+    rows, columns = grid(w)
+    depth = math.prod(w.window.size) * w.in_channels // w.groups
+    tile_rows, tile_columns, vectors = register_tile(rows, columns, w.y.blocks, depth, target)
     size, _ = _channel_window(w, vectors)
-    # About 128 FMAs in one iteration bury the loop's own instructions and stay in the micro-op cache.
-    limit = max(4, 128 // (tile_rows * tile_columns * vectors))
-    unroll = max(d for d in range(1, min(size, limit) + 1) if size % d == 0)
     weight_bytes = 4 * math.prod(w.window.size) * size * round_up(w.y.channels, vectors * w.y.lanes)
-    return Tile(tile_rows, tile_columns, vectors, unroll, pixels_outer=weight_bytes <= target.l2_bytes // 4)
+    return Tile(
+        tile_rows,
+        tile_columns,
+        vectors,
+        unroll_of(size, tile_rows * tile_columns * vectors),
+        pixels_outer=weight_bytes <= target.l2_bytes // 4,
+    )
 
 
 def pack(w: Conv, tile: Tile, weight: Array, bias: Array) -> list[Array]:

@@ -6,24 +6,26 @@ arena must reach that far.
 
 from __future__ import annotations
 
-from separable.schedules import conv, depthwise
+from separable.schedules import conv, depthwise, depthwise_pointwise
 from separable.schedules.kernel import round_up
 from separable.schedules.tensor import Blocked
-from separable.schedules.workload import Conv, Depthwise, Workload
+from separable.schedules.workload import Conv, Depthwise, DepthwisePointwise, Workload
 
 
 def overread_bytes(w: Workload, tile: object) -> int:
     """Upper bound of the bytes read beyond the end of a blocked input."""
-    if not isinstance(w, Conv | Depthwise) or not isinstance(w.x, Blocked):
+    if not isinstance(w, Conv | Depthwise | DepthwisePointwise) or not isinstance(w.x, Blocked):
         return 0
-    if isinstance(tile, conv.Tile) and isinstance(w, Conv):
-        rows, columns = conv.grid(w)
-    elif isinstance(tile, depthwise.Tile):
+    if isinstance(w, DepthwisePointwise):
+        assert isinstance(tile, depthwise_pointwise.Tile)
         rows, columns = w.y.height, w.y.width
+        walked_rows, walked_columns = depthwise_pointwise.walked(w, tile)
     else:
-        raise TypeError(f"{tile} is no tile of {type(w).__name__}")
+        assert isinstance(tile, conv.Tile | depthwise.Tile)
+        rows, columns = conv.grid(w) if isinstance(w, Conv) else (w.y.height, w.y.width)
+        walked_rows, walked_columns = round_up(rows, tile.rows), round_up(columns, tile.columns)
     pixel = 4 * w.x.lanes
     row = w.x.shape[2] * pixel
-    below = (round_up(rows, tile.rows) - rows) * w.window.stride[0]
-    beside = (round_up(columns, tile.columns) - columns) * w.window.stride[1]
+    below = (walked_rows - rows) * w.window.stride[0]
+    beside = (walked_columns - columns) * w.window.stride[1]
     return below * row + beside * pixel

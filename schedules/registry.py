@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from separable.schedules import (
     conv,
     dense,
     depthwise,
+    depthwise_pointwise,
     elementwise,
     generic,
     global_pool,
@@ -22,6 +24,7 @@ from separable.schedules.workload import (
     Conv,
     Dense,
     Depthwise,
+    DepthwisePointwise,
     Elementwise,
     Generic,
     GlobalPool,
@@ -37,6 +40,7 @@ _BUILD: dict[type[Workload], Any] = {
     Conv: conv.build,
     Dense: dense.build,
     Depthwise: depthwise.build,
+    DepthwisePointwise: depthwise_pointwise.build,
     Elementwise: elementwise.build,
     Generic: generic.build,
     GlobalPool: global_pool.build,
@@ -74,6 +78,8 @@ def pack_constants(w: Workload, tile: Any, constants: Sequence[Array]) -> list[A
             return conv.pack(w, tile, *constants)
         case Depthwise():
             return depthwise.pack(w, *constants)
+        case DepthwisePointwise():
+            return depthwise_pointwise.pack(w, tile, *constants)
         case Dense():
             return dense.pack(w, tile, *constants)
         case Elementwise(constant=True):
@@ -86,4 +92,4 @@ def kind(w: Workload) -> str:
     """A name for the kind of kernel: that of the schedule file, but ``pointwise`` for 1x1 convolutions."""
     if isinstance(w, Conv) and w.groups == 1 and w.window.size == (1, 1):
         return "pointwise"
-    return "global_pool" if isinstance(w, GlobalPool) else type(w).__name__.lower()
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(w).__name__).lower()

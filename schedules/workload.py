@@ -72,6 +72,47 @@ class Depthwise:
 
 
 @dataclass(frozen=True)
+class DepthwisePointwise:
+    """A depthwise convolution and the 1x1 convolution that reads it, without storing the image between them.
+
+    Attributes:
+        x: input image.
+        y: output of the 1x1 convolution.
+        window: of the depthwise convolution.
+        between: epilogue of the depthwise convolution; it has no residual.
+        epilogue: of the 1x1 convolution.
+        residual: what that adds to its result.
+    """
+
+    x: Blocked
+    y: Blocked
+    window: Window
+    between: Epilogue
+    epilogue: Epilogue
+    residual: Blocked | None = None
+
+    @property
+    def middle(self) -> Blocked:
+        """The image between the two, which is never stored as a whole."""
+        return Blocked(self.x.channels, self.y.height, self.y.width, self.y.lanes)
+
+    @property
+    def depthwise(self) -> Depthwise:
+        """The first half."""
+        return Depthwise(self.x, self.middle, self.window, self.between)
+
+    @property
+    def pointwise(self) -> Conv:
+        """The second half."""
+        return Conv(self.middle, self.y, Window((1, 1)), 1, self.epilogue, self.residual)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of both."""
+        return self.depthwise.macs + self.pointwise.macs
+
+
+@dataclass(frozen=True)
 class Dense:
     """``y[m, n] = sum_k x[m, k] w[k, n] + b[n]`` on plain row-major matrices."""
 
@@ -190,4 +231,16 @@ class Generic:
     macs: int = 0
 
 
-Workload: TypeAlias = Conv | Depthwise | Dense | Pool | GlobalPool | Elementwise | Softmax | Resize | Reorder | Generic
+Workload: TypeAlias = (
+    Conv
+    | Depthwise
+    | DepthwisePointwise
+    | Dense
+    | Pool
+    | GlobalPool
+    | Elementwise
+    | Softmax
+    | Resize
+    | Reorder
+    | Generic
+)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from separable.schedules import conv, depthwise, registry
+from separable.schedules import conv, depthwise, depthwise_pointwise, registry
 from separable.targets.table import find_target
 from tests.schedules.workloads import one_of_each
 
@@ -17,6 +17,11 @@ TILES = {
     "pointwise": conv.Tile(rows=1, columns=6, vectors=2, unroll=8, pixels_outer=True),
     "conv": conv.Tile(rows=2, columns=4, vectors=1, unroll=3, pixels_outer=False),
     "depthwise": depthwise.Tile(rows=2, columns=3),
+    "depthwise_pointwise": depthwise_pointwise.Tile(
+        rows=2,
+        depthwise=depthwise.Tile(rows=1, columns=7),
+        pointwise=conv.Tile(rows=1, columns=7, vectors=1, unroll=4, pixels_outer=True),
+    ),
 }
 
 

@@ -1,0 +1,170 @@
+"""Depthwise and pointwise convolution in one kernel: a band of depthwise rows stays in cache and feeds the GEMM.
+
+    S[b, y, x, c]  = between(sum over ky, kx of X[b, y*s + ky*d, x*s + kx*d, c] * Wd[b, ky, kx, c] + Bd[b, c])
+    Y[co, y, x, c] = epilogue(sum over k of S[k, y, x] * Wp[co // NR, k, co % NR, c] + Bp[co, c])
+
+An item computes a band of rows: first of S, all channels, into scratch; then of Y. The image S is never stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvm import s_tir, te, tirx
+
+from separable.schedules import conv, depthwise
+from separable.schedules.kernel import (
+    Array,
+    Kernel,
+    initialise_before,
+    into_halo,
+    largest_divisor,
+    placeholder,
+    round_up,
+    unroll_all,
+    unroll_and_vectorize,
+)
+from separable.schedules.workload import DepthwisePointwise
+from separable.targets.row import Target
+
+_MIN_BANDS = 14
+"""Items that a few threads can share evenly."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The band and the register tiles of both halves.
+
+    Attributes:
+        rows: output rows of a band.
+        depthwise: register tile of the depthwise half; it divides the band.
+        pointwise: register tile of the pointwise half; one row high.
+    """
+
+    rows: int
+    depthwise: depthwise.Tile
+    pointwise: conv.Tile
+
+
+def decline(w: DepthwisePointwise, target: Target) -> str | None:
+    """Why the two are better computed one after the other; None if they are better fused.
+
+    Fused, S is neither written nor read back. That counts when S would have to go to memory and back: a shared last
+    cache that holds it, with the images before and after, feeds the GEMM as fast as it computes. The price is that
+    every band passes over all pointwise weights, which must therefore stay in L2.
+    """
+    if w.middle.nbytes <= max(target.l2_bytes // 2, target.l3_bytes // 4):
+        return "the image between them stays in the last cache"
+    if 4 * w.x.channels * w.y.channels > target.l2_bytes // 2:
+        return "the pointwise weights take more than half of L2"
+    return None
+
+
+def default_tile(w: DepthwisePointwise, target: Target) -> Tile:
+    """The tiles of the halves by themselves, and the highest band that fits an eighth of L2 and leaves enough bands."""
+    _, columns, vectors = conv.register_tile(1, w.y.width, w.y.blocks, w.x.channels, target)
+    pointwise = conv.Tile(1, columns, vectors, conv.unroll_of(w.x.channels, columns * vectors), pixels_outer=True)
+    row_bytes = w.middle.blocks * w.y.lanes * 4 * round_up(w.y.width, columns)
+    rows = max(1, min(target.l2_bytes // 8 // row_bytes, w.y.height // _MIN_BANDS, 4))
+    first = depthwise.default_tile(w.depthwise, target)
+    # Divisors of the band, so that no tile of S sticks out of it.
+    inner = depthwise.Tile(
+        largest_divisor(rows, first.rows), largest_divisor(round_up(w.y.width, columns), max(first.columns, 8))
+    )
+    return Tile(rows, inner, pointwise)
+
+
+def pack(
+    w: DepthwisePointwise, tile: Tile, weight: Array, bias: Array, point_weight: Array, point_bias: Array
+) -> list[Array]:
+    """Weights and biases of both halves, as the halves pack them."""
+    return [
+        *depthwise.pack(w.depthwise, weight, bias),
+        *conv.pack(w.pointwise, tile.pointwise, point_weight, point_bias),
+    ]
+
+
+def walked(w: DepthwisePointwise, tile: Tile) -> tuple[int, int]:
+    """Output rows and columns that the loops walk; tiles may stick out of the image."""
+    return round_up(w.y.height, tile.rows), round_up(w.y.width, tile.pointwise.columns)
+
+
+def compute(w: DepthwisePointwise, tile: Tile) -> tirx.PrimFunc:
+    """The kernel's mathematics: inputs X, Wd, Bd, Wp, Bp[, R] and output Y[block, row, column, lane]."""
+    lanes, depth, vectors = w.y.lanes, w.x.channels, tile.pointwise.vectors
+    panels = -(-w.y.blocks // vectors)
+    rows, columns = walked(w, tile)
+    x = placeholder(w.x, "X")
+    weight = te.placeholder((w.x.blocks, *w.window.size, lanes), name="Wd")
+    bias = te.placeholder((w.x.blocks, lanes), name="Bd")
+    point_weight = te.placeholder((panels, 1, 1, depth, vectors, lanes), name="Wp")
+    point_bias = te.placeholder((w.y.blocks, lanes), name="Bp")
+    arguments = [x, weight, bias, point_weight, point_bias]
+    ky, kx = te.reduce_axis((0, w.window.size[0]), "ky"), te.reduce_axis((0, w.window.size[1]), "kx")
+    k = te.reduce_axis((0, depth), "k")
+    (sy, sx), (dy, dx) = w.window.stride, w.window.dilation
+    top, left = w.x.halo.top - w.window.pad[0], w.x.halo.left - w.window.pad[1]
+
+    def tap(b: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
+        pixel = x[b, row * sy + ky * dy + top, column * sx + kx * dx + left, c]
+        return te.sum(pixel * weight[b, ky, kx, c], axis=[ky, kx])
+
+    def product(co: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
+        pixel = between[tirx.floordiv(k, lanes), row, column, tirx.floormod(k, lanes)]
+        panel = point_weight[tirx.floordiv(co, vectors), 0, 0, k, tirx.floormod(co, vectors), c]
+        return te.sum(pixel * panel, axis=[k])
+
+    sums = te.compute((w.x.blocks, rows, columns, lanes), tap, name="sums")
+    between = te.compute(sums.shape, lambda b, r, q, c: w.between(sums[b, r, q, c] + bias[b, c], None), name="S")
+    acc = te.compute((panels * vectors, rows, columns, lanes), product, name="acc")
+    if w.residual is not None:
+        residual = placeholder(w.residual, "R")
+        arguments.append(residual)
+
+    def finish(co: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
+        value = acc[co, row, column, c] + point_bias[co, c]
+        if w.residual is None:
+            return w.epilogue(value, None)
+        return w.epilogue(value, residual[co, row + w.residual.halo.top, column + w.residual.halo.left, c])
+
+    y = te.compute((w.y.blocks, w.y.height, w.y.width, lanes), finish, name="Y")
+    return te.create_prim_func([*arguments, y])
+
+
+def schedule(sch: s_tir.Schedule, tile: Tile) -> None:
+    """One item is a band of rows: its depthwise half into scratch, then its pointwise half, tile after tile."""
+    acc, y, between, sums = (sch.get_sblock(name) for name in ("acc", "Y", "S", "sums"))
+    # The pointwise half: pixels outside of panels, so that a tile's pixels stay in L1 while all panels pass.
+    co, row, column, c, k = sch.get_loops(acc)
+    panel, co_i = sch.split(co, [None, tile.pointwise.vectors])
+    band, row_i = sch.split(row, [None, tile.rows])
+    column_o, column_i = sch.split(column, [None, tile.pointwise.columns])
+    k_o, k_i = sch.split(k, [None, tile.pointwise.unroll])
+    sch.reorder(band, row_i, column_o, panel, k_o, k_i, column_i, co_i, c)
+    sch.parallel(band)
+    unroll_all(sch, [k_i, column_i, co_i])
+    sch.vectorize(c)
+    sch.reverse_compute_at(y, panel)
+    unroll_and_vectorize(sch, sch.get_loops(y)[4:])
+    # The depthwise half: all channels of the band.
+    sch.compute_at(between, band, preserve_unit_loops=True)
+    block, row, column, c = sch.get_loops(between)[1:]
+    row_o, row_i = sch.split(row, [None, tile.depthwise.rows])
+    column_o, column_i = sch.split(column, [None, tile.depthwise.columns])
+    sch.reorder(block, row_o, column_o, row_i, column_i, c)
+    unroll_and_vectorize(sch, [row_i, column_i, c])
+    sch.compute_at(sums, column_o, preserve_unit_loops=True)
+    row, column, c, ky, kx = sch.get_loops(sums)[-5:]
+    sch.reorder(ky, kx, row, column, c)
+    unroll_all(sch, [ky, kx, row, column])
+    sch.vectorize(c)
+    initialise_before(sch, sums, ky)
+    initialise_before(sch, acc, k_o)
+
+
+def build(w: DepthwisePointwise, target: Target, tile: Tile | None = None) -> Kernel:
+    """The scheduled kernel of a workload."""
+    tile = tile or default_tile(w, target)
+    sch = s_tir.Schedule(compute(w, tile))
+    schedule(sch, tile)
+    return Kernel(sch.mod["main"], w.y.shape, into_halo(w.y), tile)
