@@ -10,6 +10,7 @@ from separable.schedules.depthwise_pointwise import Tile, decline, default_tile
 from separable.schedules.epilogue import Activation, Epilogue
 from separable.schedules.tensor import Blocked, Halo
 from separable.schedules.workload import DepthwisePointwise, Window
+from separable.targets.row import Target
 from separable.targets.table import all_targets, find_target
 from tests.schedules import reference
 from tests.schedules.harness import assert_close, run
@@ -37,9 +38,10 @@ def check(w: DepthwisePointwise, target: str, rng: np.random.Generator, tile: Ti
     point_weight = rng.standard_normal((outputs, inputs, 1, 1)).astype(np.float32)
     point_bias = rng.standard_normal(outputs).astype(np.float32)
     height, width = w.y.height, w.y.width
-    double = [array.astype(np.float64) for array in (x, weight, bias, point_weight, point_bias)]
-    middle = np.clip(reference.conv(*double[:3], w.window, inputs, height, width), 0, 6)
-    expected = reference.conv(middle, *double[3:], Window((1, 1)), 1, height, width)
+    image, filters, offsets = (array.astype(np.float64) for array in (x, weight, bias))
+    middle = np.clip(reference.conv(image, filters, offsets, w.window, inputs, height, width), 0, 6)
+    matrix, point_offsets = point_weight.astype(np.float64), point_bias.astype(np.float64)
+    expected = reference.conv(middle, matrix, point_offsets, Window((1, 1)), 1, height, width)
     residual = None
     if w.residual is not None:
         added = rng.standard_normal(expected.shape).astype(np.float32)
@@ -86,9 +88,8 @@ def test_tiles_that_stick_out(tile: Tile, rng: np.random.Generator) -> None:
     check(workload(find_target("native").lanes, (12, 40), (7, 13), THREE), "native", rng, tile)
 
 
-@pytest.mark.parametrize("row", all_targets(), ids=lambda row: row.name)
-def test_the_default_tile_divides_its_band_and_leaves_enough_bands(row: object) -> None:
-    target = find_target(row.name)  # type: ignore[attr-defined]
+@pytest.mark.parametrize("target", all_targets(), ids=lambda target: target.name)
+def test_the_default_tile_divides_its_band_and_leaves_enough_bands(target: Target) -> None:
     w = workload(target.lanes, (32, 64), (112, 112), THREE)
     tile = default_tile(w, target)
     assert tile.rows % tile.depthwise.rows == 0
