@@ -41,6 +41,7 @@ from separable.compiler.program import Program
 from separable.compiler.report import layers_of, total_mult_adds
 from separable.compiler.schedule import Scheduled, schedule_program
 from separable.compiler.verify import check_runs_here, verify_library
+from separable.schedules.workload import Workload
 from separable.targets.errors import UnknownTargetName
 from separable.targets.row import Target
 from separable.targets.table import find_target
@@ -131,8 +132,13 @@ class Built:
     plan: MemoryPlan
 
 
-def build_model(options: CompileOptions, phases: Phases) -> Built:
+def build_model(options: CompileOptions, phases: Phases, tiles: Mapping[Workload, object] | None = None) -> Built:
     """The pipeline up to scheduled kernels and the memory plan.
+
+    Args:
+        options: what to compile and how.
+        phases: told what is under way.
+        tiles: tiles to use instead of the computed defaults, by workload.
 
     Raises:
         CompileError: the kinds in ``errors.py``.
@@ -153,7 +159,7 @@ def build_model(options: CompileOptions, phases: Phases) -> Built:
             program = program_pass(program)
             phases.dump(f"{name}.txt", program.script)
     with phases.phase("schedule") as advance:
-        scheduled = schedule_program(program, target, advance)
+        scheduled = schedule_program(program, target, advance, tiles)
         for kernel in scheduled.kernels:
             phases.dump(f"kernel_{kernel.name}.py", lambda text=kernel.text: text)  # type: ignore[misc]
     with phases.phase("plan memory"):
@@ -161,12 +167,15 @@ def build_model(options: CompileOptions, phases: Phases) -> Built:
     return Built(imported, target, program, scheduled, plan)
 
 
-def compile_model(options: CompileOptions, progress: Progress | None = None) -> Compiled:
+def compile_model(
+    options: CompileOptions, progress: Progress | None = None, tiles: Mapping[Workload, object] | None = None
+) -> Compiled:
     """Compile an ONNX file to a folder with a standalone library.
 
     Args:
         options: what to compile and how.
         progress: told which phase is under way.
+        tiles: tiles to use instead of the computed defaults, by workload.
 
     Raises:
         CompileError: the kinds in ``errors.py``; no half-written file is left.
@@ -177,7 +186,7 @@ def compile_model(options: CompileOptions, progress: Progress | None = None) -> 
     name = options.name or c_identifier(options.model.stem)
     if name != c_identifier(name):
         raise InvalidModel(f"--name {name!r} is no C identifier; for example {c_identifier(name)!r}")
-    built = build_model(options, phases)
+    built = build_model(options, phases, tiles)
     folder = options.output or Path(f"{options.model.stem}-{options.target.replace(':', '-')}")
     with staged_folder(folder) as staging:
         manifest = emit_model(built, name, options.threads, staging, phases)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from separable.compiler._tvm import tvm
@@ -24,7 +24,7 @@ class ScheduledKernel:
         name: its C symbol.
         workload: what it computes.
         tile: the parameters of its schedule.
-        source: where the tile comes from: ``default`` (computed from the target row).
+        source: where the tile comes from: ``default`` (computed from the target row) or ``given``.
         lowered: the function for LLVM.
         text: the scheduled TIR as script.
     """
@@ -54,14 +54,21 @@ class Scheduled:
     overread: dict[Value, int]
 
 
-def schedule_program(program: Program, target: Target, advance: Callable[[int, int], None]) -> Scheduled:
+def schedule_program(
+    program: Program,
+    target: Target,
+    advance: Callable[[int, int], None],
+    tiles: Mapping[Workload, object] | None = None,
+) -> Scheduled:
     """Schedule every step.
 
     Args:
         program: the steps, with their final layouts.
         target: the row that default schedules are computed from.
         advance: called with (steps done, steps in total).
+        tiles: tiles to use instead of the defaults, each a ``Tile`` of its workload's schedule file.
     """
+    tiles = tiles or {}
     kernels: dict[Workload, ScheduledKernel] = {}
     numbers: Counter[str] = Counter()
     constants: list[list[Array]] = []
@@ -70,12 +77,14 @@ def schedule_program(program: Program, target: Target, advance: Callable[[int, i
     for index, step in enumerate(program.steps):
         if step.workload not in kernels:
             kind = registry.kind(step.workload)
-            kernel = registry.build_kernel(step.workload, target)
+            given = tiles.get(step.workload)
+            kernel = registry.build_kernel(step.workload, target, given)
             name = f"{kind}_{numbers[kind]}"
             numbers[kind] += 1
             lowered = lower_kernel(kernel.func, name, kernel.output_shape, kernel.store_at, llvm)
+            source = "default" if given is None else "given"
             kernels[step.workload] = ScheduledKernel(
-                name, step.workload, kernel.tile, "default", lowered, kernel.func.script()
+                name, step.workload, kernel.tile, source, lowered, kernel.func.script()
             )
         scheduled = kernels[step.workload]
         constants.append(registry.pack_constants(step.workload, scheduled.tile, step.constants))

@@ -73,7 +73,12 @@ def grid(w: Conv) -> tuple[int, int]:
     return (1, w.y.height * w.y.width) if is_collapsed(w) else (w.y.height, w.y.width)
 
 
-def _channel_window(w: Conv, vectors: int) -> tuple[int, list[int]]:
+def products(w: Conv) -> int:
+    """Products that are summed for one output: taps x input channels."""
+    return math.prod(w.window.size) * w.in_channels // w.groups
+
+
+def channel_window(w: Conv, vectors: int) -> tuple[int, list[int]]:
     """Input channels one panel reads, and the first of them for every panel."""
     per_group_in, per_group_out = w.in_channels // w.groups, w.y.channels // w.groups
     panel = vectors * w.y.lanes
@@ -94,13 +99,15 @@ def _channel_start(w: Conv, panel: tirx.Expr, vectors: int, size: int) -> tirx.E
     return tirx.min(start, w.in_channels - size)
 
 
-def register_tile(rows: int, columns: int, blocks: int, depth: int, target: Target) -> tuple[int, int, int]:
-    """Rows, columns and channel vectors of the register tile, argued from the register file.
+def register_tiles(
+    rows: int, columns: int, blocks: int, depth: int, target: Target
+) -> dict[tuple[int, int, int], float]:
+    """Every register tile (rows, columns, channel vectors) that fits, with the cycles it takes for the whole layer.
 
-    MR*NR accumulators, NR weight vectors and one broadcast pixel must fit the registers. Of the tiles that fit, take
-    the one with the least estimated cycles for the whole layer: each step over k costs the larger of its FMAs (not
-    fewer than hide the FMA latency) and its loads; tiles that stick out of the image compute for nothing. Where a
-    panel of weights is too large for L1, every tile fetches it from L2 again: more pixels per weight are better then.
+    MR*NR accumulators, NR weight vectors and one broadcast pixel must fit the registers. Each step over k costs the
+    larger of its FMAs (not fewer than hide the FMA latency) and its loads; tiles that stick out of the image compute
+    for nothing. Where a panel of weights is too large for L1, every tile fetches it from L2 again: more pixels per
+    weight are better then.
 
     Args:
         rows: of the image that is walked.
@@ -109,7 +116,7 @@ def register_tile(rows: int, columns: int, blocks: int, depth: int, target: Targ
         depth: products that are summed for one output: taps x input channels.
         target: registers, FMA and load rates, L1.
     """
-    best: tuple[tuple[float, int, int], tuple[int, int, int]] | None = None
+    cycles: dict[tuple[int, int, int], float] = {}
     for vectors in range(1, min(blocks, 4 if rows * columns > 1 else 16) + 1):
         for tile_rows in range(1, min(rows, 4) + 1):
             for tile_columns in range(1, min(columns, 28) + 1):
@@ -123,13 +130,21 @@ def register_tile(rows: int, columns: int, blocks: int, depth: int, target: Targ
                 load_cycles = (pixels + vectors) / target.loads_per_cycle
                 in_l1 = depth * vectors * target.lanes * 4 <= target.l1_bytes // 2
                 l2_cycles = 0 if in_l1 else vectors * _L2_CYCLES_PER_VECTOR
-                cost = tiles * (max(fma_cycles, load_cycles, l2_cycles) + 0.05 * load_cycles + 0.1 * l2_cycles)
-                # Equal costs: the squarer tile moves less data from the caches.
-                key = (cost, -pixels * vectors, -tile_columns)
-                if best is None or key < best[0]:
-                    best = (key, (tile_rows, tile_columns, vectors))
-    assert best is not None
-    return best[1]
+                cost = max(fma_cycles, load_cycles, l2_cycles) + 0.05 * load_cycles + 0.1 * l2_cycles
+                cycles[tile_rows, tile_columns, vectors] = tiles * cost
+    return cycles
+
+
+def register_tile(rows: int, columns: int, blocks: int, depth: int, target: Target) -> tuple[int, int, int]:
+    """The register tile with the least estimated cycles; arguments and result as of :func:`register_tiles`."""
+    cycles = register_tiles(rows, columns, blocks, depth, target)
+
+    def key(tile: tuple[int, int, int]) -> tuple[float, int, int]:
+        tile_rows, tile_columns, vectors = tile
+        # Equal costs: the squarer tile moves less data from the caches.
+        return cycles[tile], -tile_rows * tile_columns * vectors, -tile_columns
+
+    return min(cycles, key=key)
 
 
 def unroll_of(size: int, accumulators: int) -> int:
@@ -143,9 +158,8 @@ def unroll_of(size: int, accumulators: int) -> int:
 def default_tile(w: Conv, target: Target) -> Tile:
     """The register tile, and the order of the loops argued from L2."""
     rows, columns = grid(w)
-    depth = math.prod(w.window.size) * w.in_channels // w.groups
-    tile_rows, tile_columns, vectors = register_tile(rows, columns, w.y.blocks, depth, target)
-    size, _ = _channel_window(w, vectors)
+    tile_rows, tile_columns, vectors = register_tile(rows, columns, w.y.blocks, products(w), target)
+    size, _ = channel_window(w, vectors)
     weight_bytes = 4 * math.prod(w.window.size) * size * round_up(w.y.channels, vectors * w.y.lanes)
     return Tile(
         tile_rows,
@@ -159,7 +173,7 @@ def default_tile(w: Conv, target: Target) -> Tile:
 def pack(w: Conv, tile: Tile, weight: Array, bias: Array) -> list[Array]:
     """ONNX weights [out, in / groups, kh, kw] and bias [out] -> [panel, ky, kx, k, NR, lanes] and [blocks, lanes]."""
     lanes, panel = w.y.lanes, tile.vectors * w.y.lanes
-    size, starts = _channel_window(w, tile.vectors)
+    size, starts = channel_window(w, tile.vectors)
     per_group_in, per_group_out = w.in_channels // w.groups, w.y.channels // w.groups
     packed = np.zeros((len(starts), *w.window.size, size, panel), np.float32)
     for channel in range(w.y.channels):
@@ -196,7 +210,7 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
     """The kernel's mathematics: inputs X, W, B[, R] and output Y[block, row, column, lane]."""
     lanes, blocks = w.y.lanes, w.y.blocks
     panels = -(-blocks // tile.vectors)
-    size, _ = _channel_window(w, tile.vectors)
+    size, _ = channel_window(w, tile.vectors)
     rows, columns = grid(w)
     padded_rows, padded_columns = round_up(rows, tile.rows), round_up(columns, tile.columns)
     x = placeholder(w.x, "X")
