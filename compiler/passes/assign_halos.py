@@ -17,8 +17,8 @@ def assign_halos(program: Program) -> Program:
     """Give every blocked value its halo, and the workloads the layouts that result."""
     halos: dict[Value, Halo] = {}
     for step in program.steps:
-        root = step.inputs[0].root
-        halos[root] = halos.get(root, Halo()).union(_needed(step))
+        for value in step.inputs[:1]:
+            halos[value.root] = halos.get(value.root, Halo()).union(_needed(step))
     for value in list(program.values()):
         halo = halos.get(value.root, Halo())
         if isinstance(value.tensor, Blocked) and halo:

@@ -35,6 +35,8 @@ def _fuse(first: Step, second: Step, target: Target) -> Step | None:
     w, point = first.workload, second.workload
     if not isinstance(w, Depthwise) or w.residual is not None or first.output.view_of is not None:
         return None
+    if w.y.halo:  # the second one pads the image between
+        return None
     if not isinstance(point, Conv) or point.window.size != (1, 1) or point.window.stride != (1, 1) or point.groups != 1:
         return None
     fused = DepthwisePointwise(w.x, point.y, w.window, w.epilogue, point.epilogue, point.residual)

@@ -228,13 +228,25 @@ def residual(b: GraphBuilder) -> Tensor:
     return activation(b, total) if b.chance(0.5) else total
 
 
+def pointwise(b: GraphBuilder, x: Tensor, channels: int) -> Tensor:
+    """A 1x1 convolution, now and then a strided or a padded one."""
+    pads = [0] * 4 if b.chance(0.9) else [1, 0, 0, 1]
+    return conv(b, x, channels, kernel_shape=[1, 1], strides=[1, 1] if b.chance(0.9) else [2, 1], pads=pads)
+
+
+def separable(b: GraphBuilder, x: Tensor | None = None, channels: int | None = None) -> Tensor:
+    """Depthwise and pointwise convolution."""
+    x = x or b.image()
+    weight = b.weight(x.shape[1], 1, 3, 3, scale=1 / 3)
+    stride = b.choose((1, 1, 2))
+    deep = b.add("Conv", x, weight, kernel_shape=[3, 3], pads=[1] * 4, strides=[stride] * 2, group=x.shape[1])
+    deep = activation(b, batch_norm(b, deep)) if b.chance(0.7) else deep
+    return pointwise(b, deep, channels or b.choose(CHANNELS))
+
+
 def inverted_residual(b: GraphBuilder) -> Tensor:
     x = b.image()
-    wide = activation(b, conv(b, x, 3 * x.shape[1], kernel_shape=[1, 1], strides=[1, 1], pads=[0] * 4))
-    weight = b.weight(wide.shape[1], 1, 3, 3, scale=1 / 3)
-    deep = b.add("Conv", wide, weight, kernel_shape=[3, 3], pads=[1] * 4, group=wide.shape[1])
-    fixed = {"kernel_shape": [1, 1], "strides": [1, 1], "pads": [0] * 4}
-    narrow = conv(b, activation(b, deep), x.shape[1], **fixed)
+    narrow = separable(b, pointwise(b, x, 3 * x.shape[1]), x.shape[1])
     return b.add("Add", narrow, x) if narrow.shape == x.shape else narrow
 
 
@@ -242,7 +254,7 @@ def squeeze_excite(b: GraphBuilder) -> Tensor:
     x = b.image()
     squeezed = b.add(b.choose(("GlobalAveragePool", "GlobalMaxPool")), x)
     fixed = {"kernel_shape": [1, 1], "strides": [1, 1], "dilations": [1, 1], "pads": [0] * 4}
-    gate = conv(b, activation(b, conv(b, squeezed, b.choose(CHANNELS), **fixed)), x.shape[1], **fixed)
+    gate = conv(b, conv(b, squeezed, b.choose(CHANNELS), **fixed), x.shape[1], **fixed)
     gate = b.add(b.choose(("Sigmoid", "HardSigmoid")), gate)
     return b.add("Mul", *((x, gate) if b.chance(0.5) else (gate, x)))
 
@@ -351,6 +363,7 @@ def softmax(b: GraphBuilder) -> Tensor:
 
 BLOCKS: tuple[tuple[Callable[[GraphBuilder], Tensor], int], ...] = (
     (partial(conv), 6),
+    (separable, 3),
     (residual, 3),
     (inverted_residual, 2),
     (squeeze_excite, 2),
