@@ -1,5 +1,7 @@
 # Each goal sets up what it needs: the Python environment in .venv, and for the tests a few system packages.
-# `make demo WEIGHTS=state_dict.pt LABELS=names.txt` shows a trained network; PYTHON names the interpreter to start from.
+# `make demo WEIGHTS=state_dict.pt LABELS=names.txt` shows a trained network;
+# `make bench MODELS=all-variants THREADS=1 PEERS=onnxruntime,ncnn` chooses what is measured;
+# PYTHON names the interpreter to start from.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -19,7 +21,8 @@ test-all: $(INSTALLED) test-tools
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 bench: $(INSTALLED)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(if $(MODELS),--models "$(MODELS)") $(if $(THREADS),--threads "$(THREADS)") \
+		$(if $(PEERS),--peers "$(PEERS)")
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
@@ -27,7 +30,7 @@ lint: $(INSTALLED)
 	$(BIN)/mypy -p separable -p tests
 
 clean:
-	rm -rf .venv build dist demo benchmarks/results *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv build dist demo benchmarks/results benchmarks/.environments *.egg-info .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml constraints.txt

@@ -3,58 +3,68 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
+import signal
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
+from separable.benchmarks.peers.peer import Task
+from separable.benchmarks.server import Failure, Ready, Start
 
-from separable.benchmarks.peers import find_peer
-from separable.benchmarks.peers.peer import Array, Session, Task
-
-# Threads of the contender before still wait for work with open eyes for a few milliseconds.
-_SETTLE_SECONDS = 0.01
-# Runs that bring code, weights and activations back into the caches.
-_WARM_RUNS = 3
+# Signals are on their way for some microseconds.
+_SETTLE_SECONDS = 0.001
+_CLOSE_SECONDS = 5
 
 
 class ContenderFailed(Exception):
-    """A peer cannot run the model; the message names the peer and says why."""
+    """A peer cannot run the model; the message names the peer and says why.
 
+    Attributes:
+        name: the peer's module.
+        reason: why.
+    """
 
-@dataclass(frozen=True)
-class _Ready:
-    title: str
-    outputs: Mapping[str, Array]
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name, self.reason = name, reason
 
 
 class Contender:
-    """One peer with one model, ready to take its turns.
+    """One peer with one model, ready to take its turns. Between them its process is stopped, so that no thread spins.
 
     Attributes:
         name: the peer's module.
         title: the peer's name and version.
         outputs: what it computed for the task's inputs, by output name.
+        costs: what it took to get there.
     """
 
-    def __init__(self, name: str, task: Task, cpus: Sequence[int]) -> None:
-        """Start the process on the given CPUs and run the model once.
+    def __init__(self, name: str, task: Task, cpus: Sequence[int], python: Path = Path(sys.executable)) -> None:
+        """Start the process on the given CPUs with the interpreter ``python`` and run the model once.
 
         Raises:
             ContenderFailed: the peer is not installed or cannot run the model.
         """
-        context = multiprocessing.get_context("spawn")
         self.name = name
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, name, task, tuple(cpus)), daemon=True)
-        self._process.start()
-        theirs.close()
-        ready: _Ready = self._ask()
-        self.title, self.outputs = ready.title, ready.outputs
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with the process
+        self._pipe, theirs = multiprocessing.Pipe()
+        with theirs:
+            # -P keeps the working folder, whose names are general, out of the way of the peer's imports.
+            self._process = subprocess.Popen(
+                [python, "-P", "-m", "separable.benchmarks.server", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+            )
+        ready: Ready = self._ask(Start(name, task, tuple(cpus)))
+        self.title, self.outputs, self.costs = ready.title, ready.outputs, ready.costs
+        self._process.send_signal(signal.SIGSTOP)
 
     def take_turn(self, runs: int) -> list[float]:
         """Run the model ``runs`` times in a row, caches warm; return each time in milliseconds.
@@ -62,16 +72,22 @@ class Contender:
         Raises:
             ContenderFailed: the peer gave up.
         """
+        self._process.send_signal(signal.SIGCONT)
         times: list[float] = self._ask(runs)
+        self._process.send_signal(signal.SIGSTOP)
+        time.sleep(_SETTLE_SECONDS)
         return times
 
     def close(self) -> None:
         """End the process."""
         self._pipe.close()
-        self._process.join(timeout=5)
-        if self._process.is_alive():
+        self._process.send_signal(signal.SIGCONT)
+        try:
+            self._process.wait(_CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.join()
+            self._process.wait()
+        self._log.close()
 
     def __enter__(self) -> Contender:
         return self
@@ -79,43 +95,19 @@ class Contender:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _ask(self, runs: int | None = None) -> Any:
+    def _ask(self, message: Start | int) -> Any:
         try:
-            if runs is not None:
-                self._pipe.send(runs)
+            self._pipe.send(message)
             reply = self._pipe.recv()
         except (EOFError, ConnectionError):
+            self._process.wait(_CLOSE_SECONDS)
+            reply = Failure(f"its process ended with code {self._process.returncode}{self._last_words()}")
+        if isinstance(reply, Failure):
             self.close()
-            raise ContenderFailed(f"{self.name}: its process ended with code {self._process.exitcode}") from None
-        if isinstance(reply, ContenderFailed):
-            self.close()
-            raise reply
+            raise ContenderFailed(self.name, reply.reason)
         return reply
 
-
-def _serve(pipe: Connection, name: str, task: Task, cpus: tuple[int, ...]) -> None:
-    """The process: answer each number of runs with their times until the pipe is closed."""
-    os.sched_setaffinity(0, cpus)
-    try:
-        peer = find_peer(name)
-        session = peer.open_session(task)
-        session.run()
-        pipe.send(_Ready(peer.TITLE, {key: np.array(array) for key, array in session.outputs.items()}))
-        while True:
-            pipe.send(_time_runs(session, pipe.recv()))
-    except (EOFError, ConnectionError, KeyboardInterrupt):
-        return
-    except Exception as error:
-        pipe.send(ContenderFailed(f"{name}: {type(error).__name__}: {error}"))
-
-
-def _time_runs(session: Session, runs: int) -> list[float]:
-    time.sleep(_SETTLE_SECONDS)
-    for _ in range(_WARM_RUNS):
-        session.run()
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter_ns()
-        session.run()
-        times.append((time.perf_counter_ns() - start) / 1e6)
-    return times
+    def _last_words(self) -> str:
+        self._log.seek(0)
+        lines = self._log.read().decode(errors="replace").split("\n")
+        return next((f": {line.strip()}" for line in reversed(lines) if line.strip()), "")

@@ -12,10 +12,13 @@ from rich.console import Console
 
 from separable.benchmarks.contender import ContenderFailed
 from separable.benchmarks.contest import TOLERANCE, hold_contest, relative_error
+from separable.benchmarks.conversion import prepare_entrant
 from separable.benchmarks.machine import describe_machine
-from separable.benchmarks.peers import PEERS, find_peer
-from separable.benchmarks.peers.peer import Array, Task
+from separable.benchmarks.peers import OURS
+from separable.benchmarks.peers.peer import Array
+from separable.benchmarks.reference import reference_outputs
 from separable.benchmarks.report import results_table
+from separable.benchmarks.workload import Workload
 from separable.compiler.errors import CompileError, VerificationFailed
 from separable.compiler.options import CompileOptions
 from separable.compiler.picture import load_input, read_labels, top_k
@@ -50,8 +53,11 @@ def demo(
             logits = loaded(picture)
             inputs = {loaded.inputs[0].name: picture}
         _classify(logits, labels, trained=weights is not None)
-        _verify(Task(model, here.library, inputs, threads=1), logits)
-        _time(model, here, inputs)
+        expected = reference_outputs(model, inputs)
+        _verify(logits, *expected.values())
+        _time(
+            Workload("MobileNet V1", model, model, here.library, inputs, expected, flops=2 * here.manifest["mult_adds"])
+        )
     except (CompileError, WeightsError, ContenderFailed, OSError) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False)
         raise typer.Exit(2) from error
@@ -101,36 +107,25 @@ def _classify(logits: Array, labels: Path | None, *, trained: bool) -> None:
         console.print(f"{place.probability:7.2%}  class {place.index}  {place.label}".rstrip())
 
 
-def _verify(task: Task, logits: Array) -> None:
+def _verify(logits: Array, expected: Array) -> None:
     """The same picture through ONNX Runtime."""
-    peer = find_peer("onnx_runtime")
-    session = peer.open_session(task)
-    session.run()
-    (expected,) = session.outputs.values()
     error = relative_error(logits, expected)
-    _heading(f"Verify against {peer.TITLE}")
+    _heading("Verify against ONNX Runtime")
     if not error <= TOLERANCE:
         raise VerificationFailed(f"outputs differ by {error:.1e} of their range, allowed is {TOLERANCE:g}")
     same = "the same" if np.array_equal(np.argsort(logits)[0, -5:], np.argsort(expected)[0, -5:]) else "other"
     console.print(f"largest difference {error:.1e} of the output's range (allowed {TOLERANCE:g}), {same} top five")
 
 
-def _time(model: Path, compiled: Compiled, inputs: dict[str, Array]) -> None:
+def _time(workload: Workload) -> None:
     """Ours and ONNX Runtime in turns."""
     _heading("Latency, in turns with ONNX Runtime")
     cpus = sorted(os.sched_getaffinity(0))
+    entrants = [prepare_entrant(name, workload, workload.model.parent) for name in (OURS, "onnxruntime")]
     contests = []
     for threads in range(1, min(len(cpus), 2) + 1):
         with console.status(f"measuring with {threads} thread{'s' * (threads > 1)}"):
-            contest = hold_contest(
-                Task(model, compiled.library, inputs, threads),
-                name="MobileNet V1",
-                flops=2 * compiled.manifest["mult_adds"],
-                peers=PEERS,
-                cpus=cpus[:threads],
-                rounds=_ROUNDS,
-            )
-        contests.append(contest)
+            contests.append(hold_contest(workload, entrants, threads=threads, cpus=cpus[:threads], rounds=_ROUNDS))
     for contest in contests:
         console.print(results_table(contest))
     console.print(", ".join(f"{name} {value}" for name, value in describe_machine().items()))

@@ -1,4 +1,4 @@
-"""Models made ready for a contest: compiled for this machine, with inputs."""
+"""Models made ready for a contest: compiled for this machine, with inputs and the outputs that are right."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from separable.benchmarks.peers.peer import Array, Task
+from separable.benchmarks.reference import reference_outputs, write_static
 from separable.compiler.options import CompileOptions
 from separable.compiler.pipeline import compile_model
 from separable.runtime.loader import TensorSpec, load
@@ -21,20 +22,24 @@ class Workload:
     Attributes:
         name: the model's name in the results.
         model: the ONNX file.
+        static_model: the same with static shapes, for converters.
         library: compiled from it for this machine.
         inputs: one array for each input, by name.
+        expected: the outputs for these inputs, by name.
         flops: floating-point operations of its convolutions and dense layers; a multiply-add counts as two.
     """
 
     name: str
     model: Path
+    static_model: Path
     library: Path
     inputs: Mapping[str, Array]
+    expected: Mapping[str, Array]
     flops: int
 
-    def task(self, threads: int) -> Task:
-        """What contenders are given."""
-        return Task(self.model, self.library, self.inputs, threads)
+    def task(self, model: Path, threads: int) -> Task:
+        """What a contender is given that opens ``model``."""
+        return Task(model, self.inputs, {name: array.shape for name, array in self.expected.items()}, threads)
 
 
 def prepare_workload(model: Path, folder: Path) -> Workload:
@@ -43,12 +48,18 @@ def prepare_workload(model: Path, folder: Path) -> Workload:
     Raises:
         CompileError: it cannot be compiled.
     """
-    compiled = compile_model(CompileOptions(model, output=folder / model.stem))
+    place = folder / model.stem
+    compiled = compile_model(CompileOptions(model, output=place))
+    inputs = random_inputs(compiled.library)
+    static_model = place / "static.onnx"
+    write_static(model, {name: array.shape for name, array in inputs.items()}, static_model)
     return Workload(
         model.stem,
         model,
+        static_model,
         compiled.library,
-        random_inputs(compiled.library),
+        inputs,
+        reference_outputs(model, inputs),
         2 * compiled.manifest["mult_adds"],
     )
 

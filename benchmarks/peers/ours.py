@@ -14,10 +14,10 @@ TITLE = "Separable"
 
 class _Session:
     def __init__(self, task: Task) -> None:
-        self._model = load(task.library, threads=task.threads)
+        self._model = load(task.model, threads=task.threads)
         self._inputs = task.inputs
         self.outputs: Mapping[str, Array] = {
-            spec.name: np.empty(spec.shape, spec.dtype) for spec in self._model.outputs
+            name: np.empty(shape, np.float32) for name, shape in task.output_shapes.items()
         }
 
     def run(self) -> None:

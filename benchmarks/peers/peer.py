@@ -17,23 +17,23 @@ class Task:
     """What every contender is given.
 
     Attributes:
-        model: the ONNX file.
-        library: the library that was compiled from it.
-        inputs: the arrays of every run, by input name; dense and row-major.
+        model: the model as a file of the contender's format.
+        inputs: the arrays of every run, by input name of the ONNX file, in its order; dense and row-major.
+        output_shapes: the shape of each output, by output name of the ONNX file, in its order.
         threads: how many threads a run may use.
     """
 
     model: Path
-    library: Path
     inputs: Mapping[str, Array]
+    output_shapes: Mapping[str, tuple[int, ...]]
     threads: int
 
 
 class Session(Protocol):
-    """A model ready to run: everything is allocated, every run reads and writes the same arrays.
+    """A model ready to run: everything is allocated, and no run depends on the one before.
 
     Attributes:
-        outputs: the arrays that each run overwrites, by output name; dense and row-major.
+        outputs: float32 arrays of the task's names and shapes; those of the last run.
     """
 
     outputs: Mapping[str, Array]
@@ -43,10 +43,10 @@ class Session(Protocol):
 
 
 class Peer(Protocol):
-    """A way to run ONNX models. A module with these two names is one; put it in this folder to let it take part."""
+    """A way to run models. A module of this folder with these two names is one."""
 
     TITLE: str
-    """Its name as people know it."""
+    """Its name and version as people know them."""
 
     def open_session(self, task: Task) -> Session:
-        """Prepare a model, at the peer's best settings for the latency of one run after the other."""
+        """Prepare a model in float32, at the peer's best settings for the latency of one run after the other."""

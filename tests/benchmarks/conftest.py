@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from separable.benchmarks.peers.peer import Task
+from separable.benchmarks.contest import Contest
+from separable.benchmarks.server import Costs
+from separable.benchmarks.workload import Workload
 
 
 @pytest.fixture
-def task(tmp_path: Path) -> Task:
+def workload(tmp_path: Path) -> Workload:
     """y = relu(x), with a file that is no library."""
     graph = helper.make_graph(
         [helper.make_node("Relu", ["x"], ["y"])],
@@ -25,4 +27,29 @@ def task(tmp_path: Path) -> Task:
     path.write_bytes(model.SerializeToString())
     library = tmp_path / "relu.so"
     library.write_bytes(b"no library")
-    return Task(path, library, {"x": np.array([[-1, 0, 1, 2]], np.float32)}, threads=1)
+    return Workload(
+        name="relu",
+        model=path,
+        static_model=path,
+        library=library,
+        inputs={"x": np.array([[-1, 0, 1, 2]], np.float32)},
+        expected={"y": np.array([[0, 0, 1, 2]], np.float32)},
+        flops=4,
+    )
+
+
+@pytest.fixture
+def contest() -> Contest:
+    """Ours at 10 ms, a peer at 20, another at 25, and one that failed; 10^9 operations, a peak of 200 GFLOPS."""
+    medians = {"Ours": 10, "Other 1.0": 20, "Third <3>": 25}
+    return Contest(
+        model="net",
+        threads=2,
+        flops=10**9,
+        peak_gflops=200,
+        copy_gbs=40,
+        times={title: np.full((6, 10), median, np.float64) for title, median in medians.items()},
+        costs={title: Costs(load_ms=1.5, first_run_ms=12, memory_mb=34) for title in medians},
+        errors=dict.fromkeys(medians, 1e-6),
+        failures={"absent": "it is <not> installed"},
+    )
