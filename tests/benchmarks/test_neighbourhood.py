@@ -18,7 +18,7 @@ def target(request: pytest.FixtureRequest) -> Target:
 def test_tiles_of_mobilenet_fit_and_hold_the_default(target: Target) -> None:
     for w in mobilenet(target.lanes):
         tiles = tiles_near(w, target)
-        assert len(tiles) == len(set(tiles)) > 10
+        assert len(tiles) == len(set(tiles)) > 3
         for tile in tiles:
             if isinstance(w, Conv):
                 assert isinstance(tile, conv.Tile)

@@ -22,7 +22,7 @@ def test_best_come_first() -> None:
 
 def test_a_network_of_the_zoo_is_exported(tmp_path: Path) -> None:
     model = find_model("v1-0.25-128", tmp_path)
-    assert [spec.shape for spec in import_model(model).inputs] == [(1, 3, 128, 128)]
+    assert [spec.shape for spec in import_model(model, {}).inputs] == [(1, 3, 128, 128)]
 
 
 def test_a_file_stays_where_it_is(tmp_path: Path) -> None:
