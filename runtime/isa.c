@@ -10,34 +10,14 @@ enum { EAX, EBX, ECX, EDX };
 enum { XCR0_NONE = 0, XCR0_AVX = 0x06, XCR0_AVX512 = 0xe6 };
 
 static const struct {
-    uint8_t feature;
     uint32_t leaf, subleaf;
     uint8_t reg, bit, state;
-} features[] = {
-    {SEPARABLE_ISA_sse42, 1, 0, ECX, 20, XCR0_NONE},
-    {SEPARABLE_ISA_popcnt, 1, 0, ECX, 23, XCR0_NONE},
-    {SEPARABLE_ISA_avx, 1, 0, ECX, 28, XCR0_AVX},
-    {SEPARABLE_ISA_avx2, 7, 0, EBX, 5, XCR0_AVX},
-    {SEPARABLE_ISA_fma, 1, 0, ECX, 12, XCR0_AVX},
-    {SEPARABLE_ISA_f16c, 1, 0, ECX, 29, XCR0_AVX},
-    {SEPARABLE_ISA_bmi1, 7, 0, EBX, 3, XCR0_NONE},
-    {SEPARABLE_ISA_bmi2, 7, 0, EBX, 8, XCR0_NONE},
-    {SEPARABLE_ISA_lzcnt, 0x80000001, 0, ECX, 5, XCR0_NONE},
-    {SEPARABLE_ISA_movbe, 1, 0, ECX, 22, XCR0_NONE},
-    {SEPARABLE_ISA_avx512f, 7, 0, EBX, 16, XCR0_AVX512},
-    {SEPARABLE_ISA_avx512bw, 7, 0, EBX, 30, XCR0_AVX512},
-    {SEPARABLE_ISA_avx512cd, 7, 0, EBX, 28, XCR0_AVX512},
-    {SEPARABLE_ISA_avx512dq, 7, 0, EBX, 17, XCR0_AVX512},
-    {SEPARABLE_ISA_avx512vl, 7, 0, EBX, 31, XCR0_AVX512},
-    {SEPARABLE_ISA_avx512vnni, 7, 0, ECX, 11, XCR0_AVX512},
-    {SEPARABLE_ISA_avx512bf16, 7, 1, EAX, 5, XCR0_AVX512},
-    {SEPARABLE_ISA_avx512vbmi, 7, 0, ECX, 1, XCR0_AVX512},
-    {SEPARABLE_ISA_avx512vbmi2, 7, 0, ECX, 6, XCR0_AVX512},
-    {SEPARABLE_ISA_avx512ifma, 7, 0, EBX, 21, XCR0_AVX512},
-    {SEPARABLE_ISA_avx512bitalg, 7, 0, ECX, 12, XCR0_AVX512},
-    {SEPARABLE_ISA_avx512vpopcntdq, 7, 0, ECX, 14, XCR0_AVX512},
-    {SEPARABLE_ISA_gfni, 7, 0, ECX, 8, XCR0_NONE},
-    {SEPARABLE_ISA_avxvnni, 7, 1, EAX, 4, XCR0_AVX},
+} features[64] = {
+#define SEPARABLE_ISA(bit, name, text, where) [bit] = where,
+#define CPUID(leaf, subleaf, reg, bit, state) {leaf, subleaf, reg, bit, XCR0_##state}
+#define HWCAP(low, high) {0}
+#include "isa_bits.h"
+#undef SEPARABLE_ISA
 };
 
 static void cpuid(uint32_t leaf, uint32_t subleaf, uint32_t reg[4])
@@ -73,11 +53,12 @@ uint64_t separable_isa_available(void)
 {
     const uint32_t enabled = enabled_state();
     uint64_t available = 0;
-    for (size_t i = 0; i < sizeof features / sizeof features[0]; ++i) {
+    for (int i = 0; i < 64; ++i) {
         uint32_t reg[4];
         known_cpuid(features[i].leaf, features[i].subleaf, reg);
-        if ((reg[features[i].reg] >> features[i].bit & 1) && (enabled & features[i].state) == features[i].state)
-            available |= UINT64_C(1) << features[i].feature;
+        if (features[i].leaf && (reg[features[i].reg] >> features[i].bit & 1) &&
+            (enabled & features[i].state) == features[i].state)
+            available |= UINT64_C(1) << i;
     }
     return available;
 }
@@ -86,32 +67,24 @@ uint64_t separable_isa_available(void)
 
 #include <sys/auxv.h>
 
-/* Bits of AT_HWCAP and AT_HWCAP2 as the Linux kernel defines them; old C libraries lack names for the newer ones. */
 static const struct {
-    uint8_t feature;
     uint64_t hwcap, hwcap2;
-} features[] = {
-    {SEPARABLE_ISA_asimd, 1 << 1, 0},
-    {SEPARABLE_ISA_aes, 1 << 3 | 1 << 4, 0},
-    {SEPARABLE_ISA_sha2, 1 << 5 | 1 << 6, 0},
-    {SEPARABLE_ISA_crc32, 1 << 7, 0},
-    {SEPARABLE_ISA_lse, 1 << 8, 0},
-    {SEPARABLE_ISA_rdm, 1 << 12, 0},
-    {SEPARABLE_ISA_fp16, 1 << 9 | 1 << 10, 0},
-    {SEPARABLE_ISA_rcpc, 1 << 15, 0},
-    {SEPARABLE_ISA_dotprod, 1 << 20, 0},
-    {SEPARABLE_ISA_fhm, 1 << 23, 0},
-    {SEPARABLE_ISA_bf16, 0, 1 << 14},
-    {SEPARABLE_ISA_i8mm, 0, 1 << 13},
+} features[64] = {
+#define SEPARABLE_ISA(bit, name, text, where) [bit] = where,
+#define CPUID(leaf, subleaf, reg, bit, state) {0}
+#define HWCAP(low, high) {low, high}
+#include "isa_bits.h"
+#undef SEPARABLE_ISA
 };
 
 uint64_t separable_isa_available(void)
 {
     const uint64_t hwcap = getauxval(AT_HWCAP), hwcap2 = getauxval(AT_HWCAP2);
     uint64_t available = 0;
-    for (size_t i = 0; i < sizeof features / sizeof features[0]; ++i) {
-        if ((hwcap & features[i].hwcap) == features[i].hwcap && (hwcap2 & features[i].hwcap2) == features[i].hwcap2)
-            available |= UINT64_C(1) << features[i].feature;
+    for (int i = 0; i < 64; ++i) {
+        const uint64_t low = features[i].hwcap, high = features[i].hwcap2;
+        if ((low | high) && (hwcap & low) == low && (hwcap2 & high) == high)
+            available |= UINT64_C(1) << i;
     }
     return available;
 }
@@ -123,7 +96,7 @@ uint64_t separable_isa_available(void)
 void separable_isa_text(uint64_t mask, char *text, size_t size)
 {
     static const char *const names[64] = {
-#define SEPARABLE_ISA(bit, name, text) [bit] = text,
+#define SEPARABLE_ISA(bit, name, text, where) [bit] = text,
 #include "isa_bits.h"
 #undef SEPARABLE_ISA
     };

@@ -7,7 +7,7 @@
 
 /* The bits by name: SEPARABLE_ISA_avx2, ... A set of features is a mask with the bits 1 << SEPARABLE_ISA_... */
 enum {
-#define SEPARABLE_ISA(bit, name, text) SEPARABLE_ISA_##name = bit,
+#define SEPARABLE_ISA(bit, name, text, where) SEPARABLE_ISA_##name = bit,
 #include "isa_bits.h"
 #undef SEPARABLE_ISA
 };

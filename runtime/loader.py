@@ -19,6 +19,7 @@ import platform
 import struct
 import sys
 import threading
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,7 +154,33 @@ def _find_prefix(path: Path) -> str:
 
 
 class _Options(ctypes.Structure):
-    _fields_ = (("struct_size", ctypes.c_uint32), ("threads", ctypes.c_int32))
+    _fields_ = (
+        ("struct_size", ctypes.c_uint32),
+        ("threads", ctypes.c_int32),
+        ("cores", ctypes.c_int32),
+        ("cpu_count", ctypes.c_int32),
+        ("cpus", ctypes.POINTER(ctypes.c_int32)),
+    )
+
+
+_CORES = {None: 0, "all": 1, "big": 2}
+
+
+def _options(threads: int | None, cores: str | Sequence[int] | None) -> _Options:
+    """The options of create; they keep the list of CPUs alive. Raises ModelError if ``cores`` is no choice."""
+    options = _Options(struct_size=ctypes.sizeof(_Options), threads=threads or 0)
+    if cores is None or isinstance(cores, str):
+        if cores not in _CORES:
+            raise ModelError(f"cores is '{cores}', expected 'big', 'all' or a list of CPU numbers")
+        options.cores = _CORES[cores]
+        return options
+    try:
+        cpus = array("i", cores)
+    except (TypeError, OverflowError) as error:
+        raise ModelError(f"cores is {cores!r}, expected 'big', 'all' or a list of CPU numbers") from error
+    options.cpus = (ctypes.c_int32 * len(cpus))(*cpus)
+    options.cpu_count = len(cpus)
+    return options
 
 
 class _KernelTime(ctypes.Structure):
@@ -241,7 +268,9 @@ class Model:
         outputs: the arrays that it gives.
     """
 
-    def __init__(self, path: str | os.PathLike[str], threads: int | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], threads: int | None = None, cores: str | Sequence[int] | None = None
+    ) -> None:
         """Load the library at ``path``; see :func:`load`."""
         self._lock = threading.Lock()
         self._handle: int | None = None
@@ -252,7 +281,7 @@ class Model:
         self.outputs = _specs(self.manifest["outputs"])
 
         handle = ctypes.c_void_p()
-        options = _Options(struct_size=ctypes.sizeof(_Options), threads=threads or 0)
+        options = _options(threads, cores)
         if self._library.create(ctypes.byref(options), ctypes.byref(handle)) < 0:
             text = self._library.last_error(handle).decode()
             self._library.destroy(handle)
@@ -350,17 +379,25 @@ class Model:
         return sources, results
 
 
-def load(path: str | os.PathLike[str] | None = None, threads: int | None = None) -> Model:
+def load(
+    path: str | os.PathLike[str] | None = None,
+    threads: int | None = None,
+    cores: str | Sequence[int] | None = None,
+) -> Model:
     """Load a compiled model.
 
     Args:
         path: the library; default: the one beside this file with the same name and the suffix ``.so``.
-        threads: how many threads it uses, never more than the CPUs it may use; default: what it was compiled with.
+        threads: how many threads it uses, the calling one included; default: what it was compiled with, else as many
+            as ``cores``, and never more.
+        cores: the CPUs that the other threads run on: ``"big"``, the fast ones where cores differ, as they do in
+            phones, and all where they do not; ``"all"``; or a list of CPU numbers. Default: ``"big"``.
 
     Raises:
-        ModelError: the file is missing, damaged, no model, or compiled for another machine or CPU.
+        ModelError: the file is missing, damaged, no model, or compiled for another machine or CPU; ``cores`` is no
+            such choice, or has a CPU that is not there or not allowed.
     """
-    return Model(Path(__file__).with_suffix(".so") if path is None else path, threads)
+    return Model(Path(__file__).with_suffix(".so") if path is None else path, threads, cores)
 
 
 def main() -> int:

@@ -1,9 +1,10 @@
 /* A handle: the memory and threads of one instance of a model, and the loop over its steps. */
-#define _POSIX_C_SOURCE 200809L /* posix_memalign, clock_gettime */
+#define _GNU_SOURCE /* cpu_set_t; posix_memalign, clock_gettime */
 
 #include "model.h"
 
 #include "clock.h"
+#include "cores.h"
 #include "halo.h"
 #include "isa.h"
 #include "threads.h"
@@ -60,18 +61,19 @@ static int32_t check_cpu(separable_handle *handle)
 /* Reads what the caller's version of the options holds; fields it does not know keep their default, 0. */
 static int32_t read_options(separable_handle *handle, const separable_options *given, separable_options *options)
 {
+    const size_t least = offsetof(separable_options, cores); /* the first version's size */
     memset(options, 0, sizeof *options);
     if (!given)
         return SEPARABLE_OK;
-    if (given->struct_size < sizeof *options)
+    if (given->struct_size < least)
         return fail(handle, SEPARABLE_INVALID_ARGUMENT, "options.struct_size is %" PRIu32 ", expected %zu or more",
-                    given->struct_size, sizeof *options);
+                    given->struct_size, least);
     for (size_t i = sizeof *options; i < given->struct_size; ++i) {
         if (((const unsigned char *)given)[i] != 0)
             return fail(handle, SEPARABLE_INVALID_ARGUMENT,
                         "options set a field that this library (ABI version %d) does not know", SEPARABLE_ABI_VERSION);
     }
-    memcpy(options, given, sizeof *options);
+    memcpy(options, given, given->struct_size < sizeof *options ? given->struct_size : sizeof *options);
     if (options->threads < 0)
         return fail(handle, SEPARABLE_INVALID_ARGUMENT, "options.threads is %" PRId32 ", expected 0 or more",
                     options->threads);
@@ -89,9 +91,9 @@ static int32_t allocate(separable_handle *handle, const char *what, size_t bytes
     return SEPARABLE_OK;
 }
 
-static int32_t start_threads(separable_handle *handle, int32_t threads)
+static int32_t start_threads(separable_handle *handle, int32_t threads, const cpu_set_t *cpus)
 {
-    const int32_t status = separable_pool_create(threads, &handle->pool);
+    const int32_t status = separable_pool_create(threads, cpus, &handle->pool);
     if (status == SEPARABLE_OUT_OF_MEMORY)
         return fail(handle, status, "%s: no memory for a pool of %" PRId32 " threads", handle->model->name, threads);
     if (status != SEPARABLE_OK)
@@ -100,31 +102,29 @@ static int32_t start_threads(separable_handle *handle, int32_t threads)
     return SEPARABLE_OK;
 }
 
-static int32_t thread_count(const separable_model *model, const separable_options *options)
-{
-    const int32_t cpus = separable_cpu_count();
-    const int32_t wanted = options->threads ? options->threads : model->default_threads;
-    return wanted == 0 || wanted > cpus ? cpus : wanted;
-}
-
 static int32_t initialise(separable_handle *handle, const separable_options *given)
 {
     const separable_model *model = handle->model;
     separable_options options;
+    cpu_set_t cpus;
+    separable_allowed_cpus(&cpus);
     int32_t status = check_cpu(handle);
     if (status == SEPARABLE_OK)
         status = read_options(handle, given, &options);
+    if (status == SEPARABLE_OK)
+        status = separable_choose_cpus("/sys", &options, &cpus, handle->error, sizeof handle->error);
     if (status != SEPARABLE_OK)
         return status;
 
-    const int32_t threads = thread_count(model, &options);
+    const int32_t wanted = options.threads ? options.threads : model->default_threads;
+    const int32_t threads = wanted && wanted < CPU_COUNT(&cpus) ? wanted : CPU_COUNT(&cpus);
     const size_t units = ((size_t)model->scratch_bytes + SEPARABLE_ALIGNMENT - 1) / SEPARABLE_ALIGNMENT;
     handle->scratch_stride = units * SEPARABLE_ALIGNMENT;
     status = allocate(handle, "arena", (size_t)model->arena_bytes, &handle->arena);
     if (status == SEPARABLE_OK)
         status = allocate(handle, "scratch", handle->scratch_stride * (size_t)threads, &handle->scratch);
     if (status == SEPARABLE_OK)
-        status = start_threads(handle, threads);
+        status = start_threads(handle, threads, &cpus);
     return status;
 }
 
@@ -169,7 +169,7 @@ static void run_items(void *argument, int32_t worker, int32_t begin, int32_t end
 static void run_step(const separable_handle *handle, const separable_frame *frame, const separable_step *step)
 {
     step_context context = {handle, frame, step};
-    separable_pool_run(handle->pool, run_items, &context, step->extent);
+    separable_pool_run(handle->pool, run_items, &context, step->extent, step->threads);
 }
 
 static int32_t check_buffer(separable_handle *handle, const char *array, int32_t index, const void *buffer,

@@ -56,7 +56,8 @@ typedef struct separable_step {
     const char *name;   /* the operators of the model it computes */
     const char *kernel; /* the compiled function */
     separable_step_function *run;
-    int32_t extent; /* number of independent items, at least 1 */
+    int32_t extent;  /* number of independent items, at least 1 */
+    int32_t threads; /* how many it is worth to wake for it; 1: the caller alone does it, 0: any number */
     separable_halo_range zero;
     int64_t flops;
     int64_t bytes;

@@ -24,8 +24,9 @@
  *           still stores a handle, whose last_error tells why and which must be destroyed; only when there is no
  *           memory even for that is *handle NULL.
  * run       reads inputs[], writes outputs[] and allocates nothing. Buffers are dense, row-major, aligned to their
- *           element, and an output overlaps no other buffer. Runs of one handle from several threads take turns;
- *           different handles run at the same time.
+ *           element, and an output overlaps no other buffer. The calling thread computes as one of the model's threads,
+ *           wherever it may run; only the others keep to the CPUs chosen. Runs of one handle from several threads take
+ *           turns; different handles run at the same time.
  * profile   runs once and stores the time of up to `capacity` kernels in execution order. Returns the number of
  *           kernels of the model, or a negative status. With capacity 0 it runs nothing and only returns the number.
  * destroy   ends the threads and frees everything; NULL is allowed. No call on the handle may be under way.
@@ -46,10 +47,19 @@ enum {
     SEPARABLE_NO_THREADS = -4       /* the system refused to start a thread */
 };
 
+/*
+ * The CPUs for the threads, of those that the thread calling create may use: all, or the big ones, which are the fast
+ * ones where cores differ, as they do in phones, and all where they do not. The default is the big ones.
+ */
+enum { SEPARABLE_CORES_DEFAULT = 0, SEPARABLE_CORES_ALL = 1, SEPARABLE_CORES_BIG = 2 };
+
 /* A later version may append fields; 0 always means the default. */
 typedef struct separable_options {
     uint32_t struct_size; /* sizeof(separable_options) of the caller */
-    int32_t threads;      /* 0: the default the model was compiled with; never more than the CPUs it may use */
+    int32_t threads;      /* 0: the default the model was compiled with; never more than the CPUs chosen */
+    int32_t cores;        /* SEPARABLE_CORES_... */
+    int32_t cpu_count;    /* length of cpus */
+    const int32_t *cpus;  /* if not NULL: the numbers of the CPUs, whatever `cores` says; read by create only */
 } separable_options;
 
 typedef struct separable_handle separable_handle;

@@ -1,15 +1,17 @@
 /*
- * How a loop is shared out. Each worker owns a contiguous share of the items, so that in consecutive steps it meets the
- * data it has in its cache. A worker takes three quarters of what is left of its own share at a time, then helps the
- * others by taking a quarter of what is left of theirs: large pieces first, small ones to even out the end.
+ * How a loop is shared out. Each worker that takes part owns a contiguous share of the items, so that in consecutive
+ * steps it meets the data it has in its cache. A worker takes three quarters of what is left of its own share at a
+ * time, then helps the others by taking a quarter of what is left of theirs: large pieces first, small ones to even out
+ * the end.
  *
  * Nobody waits for a thread that has not begun: a step is over when all items are done, whoever did them. A worker that
  * sleeps, or that the system keeps off the CPU, loses its share to the others instead of delaying them.
  *
  * What makes this safe is that a share carries the number of its step. A worker that comes late finds another number
- * and takes nothing; a worker that took a piece keeps its step from ending, hence the step's data from changing.
+ * and takes nothing; a worker that took a piece keeps its step from ending, hence the step's data from changing. A new
+ * number in its own share is also what a worker waits for: one that has no part in a step notices nothing of it.
  */
-#define _GNU_SOURCE /* sched_getaffinity, sched_getcpu, syscall */
+#define _GNU_SOURCE /* cpu_set_t, sched_getcpu, sched_setaffinity, syscall */
 
 #include "threads.h"
 
@@ -38,9 +40,12 @@
 
 typedef struct worker {
     _Alignas(CACHE_LINE) _Atomic uint64_t share; /* step number << 32 | items left */
-    separable_pool *pool;
+    /* Set by the worker before it sleeps, cleared by the caller; also the futex that the worker sleeps on. */
+    _Alignas(CACHE_LINE) _Atomic uint32_t asleep;
+    pid_t id;          /* of the kernel's thread; set before the first sleep */
+    int cpu_left_free; /* the CPU that the caller keeps it off, -1 for none */
     int32_t index;
-    _Atomic pid_t id; /* of the kernel's thread, 0 until it runs */
+    separable_pool *pool;
     pthread_t thread;
 } worker;
 
@@ -49,24 +54,16 @@ struct separable_pool {
     separable_task *task;
     void *context;
     int32_t extent;
-    int32_t threads;
-    int cpu_left_free; /* the CPU that the workers keep off, -1 for none */
+    int32_t shares; /* number of workers that take part, from the first */
 
-    _Alignas(CACHE_LINE) _Atomic uint32_t step; /* number of the latest step; also the futex that workers sleep on */
-    _Atomic int32_t sleepers;
+    int32_t threads;
+    uint32_t step; /* number of the latest step */
     atomic_bool stopping;
+    int32_t started; /* number of workers that run, the caller included */
+    cpu_set_t cpus;  /* where the others may run */
     _Alignas(CACHE_LINE) _Atomic int32_t pending; /* items of the step that are not done */
     worker workers[];
 };
-
-int32_t separable_cpu_count(void)
-{
-    cpu_set_t cpus;
-    if (sched_getaffinity(0, sizeof cpus, &cpus) == 0)
-        return CPU_COUNT(&cpus);
-    const long online = sysconf(_SC_NPROCESSORS_ONLN); /* more CPUs than a cpu_set_t holds */
-    return online > 0 ? (int32_t)online : 1;
-}
 
 static void relax(void)
 {
@@ -77,15 +74,16 @@ static void relax(void)
 #endif
 }
 
-static int32_t share_begin(int32_t extent, int32_t threads, int32_t index)
+/* The first item of a share; that of the next is where it ends. */
+static int32_t share_begin(const separable_pool *pool, int32_t index)
 {
-    return (int32_t)((int64_t)extent * index / threads);
+    return (int32_t)((int64_t)pool->extent * index / pool->shares);
 }
 
 /* Takes a piece of a share of `step`. Returns its length, 0 if there is none, and the items left before in *left. */
 static int32_t take(worker *owner, uint32_t step, bool own, int32_t *left)
 {
-    /* Relaxed: a share only deals out items. What they need became visible with the number of the step. */
+    /* Relaxed: a share only deals out items. What they need became visible with the worker's own share. */
     uint64_t share = atomic_load_explicit(&owner->share, memory_order_relaxed);
     for (;;) {
         *left = (int32_t)(uint32_t)share;
@@ -107,7 +105,7 @@ static void work(separable_pool *pool, int32_t self, uint32_t step)
         const int32_t index = (self + i) % threads;
         int32_t left, length;
         while ((length = take(&pool->workers[index], step, index == self, &left)) > 0) {
-            const int32_t begin = share_begin(pool->extent, threads, index + 1) - left;
+            const int32_t begin = share_begin(pool, index + 1) - left;
             pool->task(pool->context, self, begin, begin + length);
             /* Releases what the task wrote to the acquiring load in separable_pool_run(). */
             atomic_fetch_sub_explicit(&pool->pending, length, memory_order_release);
@@ -115,57 +113,32 @@ static void work(separable_pool *pool, int32_t self, uint32_t step)
     }
 }
 
-/*
- * Keeps the workers off the CPU of the calling thread. The system likes to wake a thread where its waker runs, and there
- * it would not get to run before the caller, which is busy with the same step, has used up its time slice: milliseconds.
- */
-static void leave_cpu_to_caller(separable_pool *pool)
+static uint32_t step_of_share(worker *owner)
 {
-    const int cpu = sched_getcpu();
-    cpu_set_t cpus;
-    if (cpu == pool->cpu_left_free || cpu < 0 || sched_getaffinity(0, sizeof cpus, &cpus) != 0)
-        return;
-    CPU_CLR(cpu, &cpus);
-    pool->cpu_left_free = cpu;
-    for (int32_t i = 1; i < pool->threads; ++i) {
-        const pid_t id = atomic_load_explicit(&pool->workers[i].id, memory_order_relaxed);
-        /* It fails when no CPU is left; then they share the one there is. A thread that has not started is told later. */
-        if (id == 0)
-            pool->cpu_left_free = -1;
-        else
-            sched_setaffinity(id, sizeof cpus, &cpus);
-    }
+    /* Acquires what publish() wrote before it released the share. */
+    return (uint32_t)(atomic_load_explicit(&owner->share, memory_order_acquire) >> 32);
 }
 
-static void wake_sleepers(separable_pool *pool)
-{
-    /* Sequentially consistent, as is the store of pool->step before it: see sleep_until_changed(). */
-    if (atomic_load(&pool->sleepers) == 0)
-        return;
-    leave_cpu_to_caller(pool);
-    syscall(SYS_futex, &pool->step, FUTEX_WAKE_PRIVATE, pool->threads, NULL, NULL, 0);
-}
-
-static void sleep_until_changed(separable_pool *pool, uint32_t seen)
+static void sleep_until_changed(worker *self, uint32_t seen)
 {
     /*
-     * Either wake_sleepers() sees this count, or its load came first in the one order of all sequentially consistent
-     * operations; then so did the store of the step, and the kernel finds the number changed and does not sleep.
+     * Either the exchange in publish() finds this flag and wakes, or it came first; then this exchange acquires what it
+     * released, and the share has changed already.
      */
-    atomic_fetch_add(&pool->sleepers, 1);
-    syscall(SYS_futex, &pool->step, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
-    atomic_fetch_sub(&pool->sleepers, 1);
+    atomic_exchange_explicit(&self->asleep, 1, memory_order_acq_rel);
+    if (step_of_share(self) == seen)
+        syscall(SYS_futex, &self->asleep, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
 }
 
 /* Returns the number of the first step after `seen`: busy for a while, since steps follow each other, then asleep. */
-static uint32_t wait_for_step(separable_pool *pool, uint32_t seen)
+static uint32_t wait_for_step(worker *self, uint32_t seen)
 {
     const int64_t deadline = separable_nanoseconds() + SPIN_NANOSECONDS;
     uint32_t step;
-    for (unsigned spins = 1; (step = atomic_load_explicit(&pool->step, memory_order_acquire)) == seen; ++spins) {
+    for (unsigned spins = 1; (step = step_of_share(self)) == seen; ++spins) {
         relax();
         if (spins % 64 == 0 && separable_nanoseconds() > deadline)
-            sleep_until_changed(pool, seen);
+            sleep_until_changed(self, seen);
     }
     return step;
 }
@@ -175,41 +148,61 @@ static void *worker_main(void *argument)
     worker *self = argument;
     separable_pool *pool = self->pool;
     uint32_t step = 0;
-    atomic_store_explicit(&self->id, (pid_t)syscall(SYS_gettid), memory_order_relaxed);
-    for (;;) {
-        step = wait_for_step(pool, step);
-        if (atomic_load_explicit(&pool->stopping, memory_order_relaxed))
-            return NULL;
+    sched_setaffinity(0, sizeof pool->cpus, &pool->cpus);
+    self->id = (pid_t)syscall(SYS_gettid);
+    while (!atomic_load_explicit(&pool->stopping, memory_order_relaxed)) {
+        step = wait_for_step(self, step);
         work(pool, self->index, step);
     }
+    return NULL;
+}
+
+/*
+ * Wakes a worker away from the CPU of the calling thread. The system likes to wake a thread where its waker runs, and
+ * there it would not get to run before the caller, which is busy with the same step, has used up its time slice:
+ * milliseconds.
+ */
+static void wake(worker *sleeper)
+{
+    const int cpu = sched_getcpu();
+    if (cpu != sleeper->cpu_left_free) {
+        cpu_set_t cpus = sleeper->pool->cpus;
+        CPU_CLR(cpu, &cpus);
+        sched_setaffinity(sleeper->id, sizeof cpus, &cpus); /* fails when no CPU is left; then they share the one */
+        sleeper->cpu_left_free = cpu;
+    }
+    syscall(SYS_futex, &sleeper->asleep, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 /* Makes a step known to the workers. Step numbers wrap after 2^32; no worker is late by that many. */
-static uint32_t publish(separable_pool *pool, separable_task *task, void *context, int32_t extent)
+static uint32_t publish(separable_pool *pool)
 {
-    const uint32_t step = atomic_load_explicit(&pool->step, memory_order_relaxed) + 1;
-    pool->task = task;
-    pool->context = context;
-    pool->extent = extent;
-    atomic_store_explicit(&pool->pending, extent, memory_order_relaxed);
-    for (int32_t i = 0; i < pool->threads; ++i) {
-        const int32_t items = share_begin(extent, pool->threads, i + 1) - share_begin(extent, pool->threads, i);
-        const uint64_t share = (uint64_t)step << 32 | (uint32_t)items;
-        atomic_store_explicit(&pool->workers[i].share, share, memory_order_relaxed);
+    const uint32_t step = ++pool->step;
+    atomic_store_explicit(&pool->pending, pool->extent, memory_order_relaxed);
+    for (int32_t i = 0; i < pool->shares; ++i) {
+        const int32_t items = share_begin(pool, i + 1) - share_begin(pool, i);
+        /* Releases all of the above, and what earlier steps wrote, to the acquiring load in step_of_share(). */
+        atomic_store_explicit(&pool->workers[i].share, (uint64_t)step << 32 | (uint32_t)items, memory_order_release);
     }
-    /* Releases all of the above, and what earlier steps wrote, to the acquiring load in wait_for_step(). */
-    atomic_store(&pool->step, step);
-    wake_sleepers(pool);
+    for (int32_t i = 1; i < pool->shares; ++i) {
+        if (atomic_exchange_explicit(&pool->workers[i].asleep, 0, memory_order_acq_rel))
+            wake(&pool->workers[i]);
+    }
     return step;
 }
 
-void separable_pool_run(separable_pool *pool, separable_task *task, void *context, int32_t extent)
+void separable_pool_run(separable_pool *pool, separable_task *task, void *context, int32_t extent, int32_t max_threads)
 {
-    if (pool->threads == 1 || extent == 1) {
+    const int32_t shares = max_threads > 0 && max_threads < pool->threads ? max_threads : pool->threads;
+    if (shares == 1 || extent == 1) {
         task(context, 0, 0, extent);
         return;
     }
-    work(pool, 0, publish(pool, task, context, extent));
+    pool->task = task;
+    pool->context = context;
+    pool->extent = extent;
+    pool->shares = shares;
+    work(pool, 0, publish(pool));
     for (unsigned spins = 1; atomic_load_explicit(&pool->pending, memory_order_acquire) > 0; ++spins) {
         if (spins < SPINS_BEFORE_YIELD)
             relax();
@@ -218,35 +211,22 @@ void separable_pool_run(separable_pool *pool, separable_task *task, void *contex
     }
 }
 
-/* Ends the first `count` threads. */
-static void stop(separable_pool *pool, int32_t count)
-{
-    /* Relaxed: the store of the step publishes it. No share carries this number, so nobody works on it. */
-    atomic_store_explicit(&pool->stopping, true, memory_order_relaxed);
-    atomic_fetch_add(&pool->step, 1);
-    wake_sleepers(pool);
-    for (int32_t i = 1; i <= count; ++i)
-        pthread_join(pool->workers[i].thread, NULL);
-}
-
-/* Starts the threads; returns how many could be started. They leave all signals to the threads of the program. */
-static int32_t start(separable_pool *pool)
+/* Starts the threads; returns whether all could be started. They leave all signals to the threads of the program. */
+static bool start(separable_pool *pool)
 {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int32_t started = 0;
-    while (started < pool->threads - 1) {
-        worker *next = &pool->workers[started + 1];
+    for (worker *next; pool->started < pool->threads; ++pool->started) {
+        next = &pool->workers[pool->started];
         if (pthread_create(&next->thread, NULL, worker_main, next) != 0)
             break;
-        ++started;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return started;
+    return pool->started == pool->threads;
 }
 
-int32_t separable_pool_create(int32_t threads, separable_pool **result)
+int32_t separable_pool_create(int32_t threads, const cpu_set_t *cpus, separable_pool **result)
 {
     *result = NULL;
     void *memory;
@@ -255,15 +235,15 @@ int32_t separable_pool_create(int32_t threads, separable_pool **result)
         return SEPARABLE_OUT_OF_MEMORY;
     separable_pool *pool = memset(memory, 0, bytes);
     pool->threads = threads;
-    pool->cpu_left_free = -1;
+    pool->started = 1;
+    pool->cpus = *cpus;
     for (int32_t i = 0; i < threads; ++i) {
         pool->workers[i].pool = pool;
         pool->workers[i].index = i;
+        pool->workers[i].cpu_left_free = -1;
     }
-    const int32_t started = start(pool);
-    if (started < threads - 1) {
-        stop(pool, started);
-        free(pool);
+    if (!start(pool)) {
+        separable_pool_destroy(pool);
         return SEPARABLE_NO_THREADS;
     }
     *result = pool;
@@ -274,6 +254,12 @@ void separable_pool_destroy(separable_pool *pool)
 {
     if (!pool)
         return;
-    stop(pool, pool->threads - 1);
+    /* A step without items lets the workers look whether they shall stop. */
+    atomic_store_explicit(&pool->stopping, true, memory_order_relaxed);
+    pool->extent = 0;
+    pool->shares = pool->threads;
+    publish(pool);
+    for (int32_t i = 1; i < pool->started; ++i)
+        pthread_join(pool->workers[i].thread, NULL);
     free(pool);
 }

@@ -15,7 +15,7 @@ from separable.targets.errors import ToolchainError, ToolchainNotFound
 from separable.targets.row import Target
 from separable.targets.toolchain import compile_and_link
 
-_RUNTIME_SOURCES = ("halo.c", "isa.c", "model.c", "threads.c")
+_RUNTIME_SOURCES = ("cores.c", "halo.c", "isa.c", "model.c", "threads.c")
 _ALLOWED = {"libc.so.6", "libm.so.6", "libpthread.so.0", "ld-linux-aarch64.so.1", "ld-linux-x86-64.so.2"}
 _FUNCTIONS = ("create", "run", "profile", "destroy", "last_error", "describe", "abi_version")
 

@@ -52,6 +52,13 @@ class TestModel:
             for seed in range(3):
                 np.testing.assert_allclose(model(image(seed)), blurred(image(seed)), rtol=1e-5, atol=1e-5)
 
+    @pytest.mark.parametrize("cores", ["big", "all", "list"])
+    def test_cores(self, blur: Path, cores: str) -> None:
+        affinity = os.sched_getaffinity(0)
+        with load(blur, cores=sorted(affinity) if cores == "list" else cores) as model:
+            np.testing.assert_allclose(model(image()), blurred(image()), rtol=1e-5, atol=1e-5)
+        assert os.sched_getaffinity(0) == affinity
+
     def test_named_and_positional(self, pair: Path) -> None:
         count = np.arange(12, dtype=np.int32).reshape(4, 3)
         offset = np.full((4, 3), 0.5, np.float32)
@@ -278,6 +285,22 @@ class TestBadLibraries:
     def test_threads(self, blur: Path) -> None:
         with pytest.raises(ModelError, match=r"blur\.so: options\.threads is -1, expected 0 or more"):
             load(blur, threads=-1)
+
+    @pytest.mark.parametrize(
+        ("cores", "message"),
+        [
+            ("fast", r"cores is 'fast', expected 'big', 'all' or a list of CPU numbers"),
+            (["big"], r"cores is \['big'\], expected 'big', 'all' or a list of CPU numbers"),
+            ([2**32], r"cores is \[4294967296\], expected"),
+            (1, r"cores is 1, expected"),
+            ([], r"blur\.so: options\.cores is 0 and options\.cpu_count 0, expected .* a list of at least one CPU"),
+            ([99999], r"blur\.so: options\.cpus\[0\] is 99999, a CPU that is not there or not allowed"),
+            ([-1], r"options\.cpus\[0\] is -1, a CPU"),
+        ],
+    )
+    def test_cores(self, blur: Path, cores: Any, message: str) -> None:
+        with pytest.raises(ModelError, match=message):
+            load(blur, cores=cores)
 
 
 def test_abi_version_matches_the_header() -> None:

@@ -1,7 +1,9 @@
 /* Memory and threads: none taken in run, all given back by destroy, none lost when the system refuses some. */
+#define _GNU_SOURCE /* cpu_set_t */
+
 #include "blur.h"
 #include "blur_case.h"
-#include "threads.h"
+#include "cores.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -31,7 +33,7 @@ void *__wrap_calloc(size_t count, size_t size);
 int __wrap_posix_memalign(void **result, size_t alignment, size_t size);
 void __wrap_free(void *memory);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument);
-int32_t __wrap_separable_cpu_count(void);
+void __wrap_separable_allowed_cpus(cpu_set_t *cpus);
 
 void *__wrap_malloc(size_t size)
 {
@@ -81,9 +83,18 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
     return refused() ? EAGAIN : __real_pthread_create(thread, attributes, start, argument);
 }
 
-int32_t __wrap_separable_cpu_count(void)
+/* Three threads on any machine. */
+void __wrap_separable_allowed_cpus(cpu_set_t *cpus)
 {
-    return 3;
+    CPU_ZERO(cpus);
+    for (size_t cpu = 0; cpu < 3; ++cpu)
+        CPU_SET(cpu, cpus);
+}
+
+static int32_t create_blur(separable_handle **handle)
+{
+    return blur_create(&(separable_options){.struct_size = sizeof(separable_options), .cores = SEPARABLE_CORES_ALL},
+                       handle);
 }
 
 static void run_blur(separable_handle *handle)
@@ -97,7 +108,7 @@ static void run_blur(separable_handle *handle)
 static void test_run_allocates_nothing(void)
 {
     separable_handle *handle;
-    CHECK(blur_create(NULL, &handle) == SEPARABLE_OK);
+    CHECK(create_blur(&handle) == SEPARABLE_OK);
     const int taken_by_create = taken;
     CHECK(taken_by_create > 0);
     for (int run = 0; run < 100; ++run)
@@ -107,11 +118,22 @@ static void test_run_allocates_nothing(void)
     CHECK(taken == given_back);
 }
 
+static void test_choosing_cores_allocates_nothing(void)
+{
+    const separable_options options = {.struct_size = sizeof options, .cores = SEPARABLE_CORES_BIG};
+    cpu_set_t cpus;
+    char error[64];
+    const int before = taken;
+    __wrap_separable_allowed_cpus(&cpus);
+    CHECK(separable_choose_cpus("/sys", &options, &cpus, error, sizeof error) == SEPARABLE_OK);
+    CHECK(taken == before);
+}
+
 static void test_thousand_handles(void)
 {
     for (int i = 0; i < 1000; ++i) {
         separable_handle *handle;
-        CHECK(blur_create(NULL, &handle) == SEPARABLE_OK);
+        CHECK(create_blur(&handle) == SEPARABLE_OK);
         run_blur(handle);
         blur_destroy(handle);
         CHECK(taken == given_back);
@@ -137,7 +159,7 @@ static void test_refusals(void)
         separable_handle *handle;
         calls = 0;
         refuse_at = i + 1;
-        CHECK(blur_create(NULL, &handle) == expected[i].status);
+        CHECK(create_blur(&handle) == expected[i].status);
         CHECK((handle == NULL) == (i == 0));
         CHECK(strcmp(blur_last_error(handle), expected[i].error) == 0);
         blur_destroy(handle);
@@ -149,6 +171,7 @@ static void test_refusals(void)
 int main(void)
 {
     test_run_allocates_nothing();
+    test_choosing_cores_allocates_nothing();
     test_thousand_handles();
     test_refusals();
     return EXIT_SUCCESS;

@@ -1,20 +1,37 @@
 /* Handles: right results for any thread count and any mix of handles and callers, and every error as text. */
+#define _GNU_SOURCE /* cpu_set_t */
+
 #include "blur.h"
 #include "blur_case.h"
+#include "cores.h"
 #include "isa.h"
 #include "model.h"
 #include "pair.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
 #include <string.h>
 
 enum { MAX_THREADS = 4, RUNS = 50 };
 
-/* Linked in place of separable_cpu_count, so that four threads are tested on any machine. */
-int32_t __wrap_separable_cpu_count(void);
-int32_t __wrap_separable_cpu_count(void)
+/* Linked in place of separable_allowed_cpus, so that four threads are tested on any machine. */
+void __wrap_separable_allowed_cpus(cpu_set_t *cpus);
+void __wrap_separable_allowed_cpus(cpu_set_t *cpus)
 {
-    return MAX_THREADS;
+    CPU_ZERO(cpus);
+    for (size_t cpu = 0; cpu < MAX_THREADS; ++cpu)
+        CPU_SET(cpu, cpus);
+}
+
+static atomic_int threads_started;
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
+{
+    atomic_fetch_add(&threads_started, 1);
+    return __real_pthread_create(thread, attributes, start, argument);
 }
 
 static separable_handle *create_blur(int32_t threads)
@@ -165,9 +182,47 @@ static void test_options(void)
     blur_destroy(handle);
     newer.unknown = 1;
     check_refused(&newer.known, "does not know");
-    check_refused(&(separable_options){.threads = 1}, "struct_size is 0");
+    check_refused(&(separable_options){.threads = 1}, "struct_size is 0, expected 8 or more");
     check_refused(&(separable_options){.struct_size = sizeof(separable_options), .threads = -2}, "threads is -2");
     CHECK(blur_create(NULL, NULL) == SEPARABLE_INVALID_ARGUMENT);
+}
+
+/* The number of a model's threads with these options: those that create starts, and the caller. */
+static int count_threads(const separable_options *options)
+{
+    const int before = threads_started;
+    separable_handle *handle;
+    CHECK(blur_create(options, &handle) == SEPARABLE_OK);
+    const int threads = 1 + threads_started - before;
+    run_blur(handle, threads);
+    blur_destroy(handle);
+    return threads;
+}
+
+static void test_cores(void)
+{
+    int32_t cpus[] = {2, 0, 2};
+    separable_options options = {.struct_size = sizeof options, .cores = SEPARABLE_CORES_ALL};
+    CHECK(count_threads(&options) == MAX_THREADS);
+    options.threads = 3;
+    CHECK(count_threads(&options) == 3);
+    options.cpus = cpus;
+    options.cpu_count = 3;
+    CHECK(count_threads(&options) == 2);
+    options.threads = 0;
+    CHECK(count_threads(&options) == 2);
+    options.cpu_count = 1;
+    CHECK(count_threads(&options) == 1);
+
+    cpus[1] = MAX_THREADS;
+    options.cpu_count = 2;
+    check_refused(&options, "options.cpus[1] is 4, a CPU that is not there or not allowed");
+    options = (separable_options){.struct_size = sizeof options, .cores = 3};
+    check_refused(&options, "options.cores is 3");
+
+    /* A program built when the options ended before the cores; what comes behind them is none of the library's. */
+    options = (separable_options){.struct_size = offsetof(separable_options, cores), .threads = 2, .cores = -1};
+    CHECK(count_threads(&options) == 2);
 }
 
 static void test_isa_guard(void)
@@ -198,6 +253,7 @@ int main(void)
     test_profile();
     test_run_errors();
     test_options();
+    test_cores();
     test_isa_guard();
     return EXIT_SUCCESS;
 }

@@ -1,7 +1,8 @@
-/* The pool: every item once, no worker twice at a time, results visible, idle threads asleep. */
-#define _POSIX_C_SOURCE 200809L
+/* The pool: every item once, no worker twice at a time or uncalled for, results visible, idle threads asleep. */
+#define _GNU_SOURCE /* cpu_set_t; nanosleep */
 
 #include "check.h"
+#include "cores.h"
 #include "separable.h"
 #include "threads.h"
 
@@ -11,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_EXTENT = 1000, MAX_THREADS = 4, STEPS = 300 };
+enum { MAX_EXTENT = 1000, MAX_THREADS = 4, STEPS = 200 };
 
 typedef struct record {
     int32_t extent, threads;
@@ -22,7 +23,7 @@ typedef struct record {
 static void count_items(void *context, int32_t worker, int32_t begin, int32_t end)
 {
     record *r = context;
-    CHECK(worker >= 0 && worker < r->threads);
+    CHECK(worker >= 0 && worker < r->threads); /* at most so many take part */
     CHECK(begin >= 0 && begin < end && end <= r->extent);
     CHECK(!atomic_exchange(&r->busy[worker], true));
     for (int32_t i = begin; i < end; ++i)
@@ -30,13 +31,23 @@ static void count_items(void *context, int32_t worker, int32_t begin, int32_t en
     atomic_store(&r->busy[worker], false);
 }
 
-static void test_every_item_once(separable_pool *pool, int32_t threads)
+static separable_pool *create(int32_t threads)
+{
+    cpu_set_t cpus;
+    separable_pool *pool;
+    separable_allowed_cpus(&cpus);
+    CHECK(separable_pool_create(threads, &cpus, &pool) == SEPARABLE_OK);
+    return pool;
+}
+
+/* A pool of `threads` workers in steps for up to `max_threads`. */
+static void test_every_item_once(separable_pool *pool, int32_t threads, int32_t max_threads)
 {
     static const int32_t extents[] = {1, 2, 3, 7, 8, 9, 31, 32, 33, MAX_EXTENT};
     for (size_t e = 0; e < sizeof extents / sizeof extents[0]; ++e) {
         for (int repeat = 0; repeat < STEPS; ++repeat) {
-            record r = {.extent = extents[e], .threads = threads};
-            separable_pool_run(pool, count_items, &r, extents[e]);
+            record r = {.extent = extents[e], .threads = max_threads ? max_threads : threads};
+            separable_pool_run(pool, count_items, &r, extents[e], max_threads);
             for (int32_t i = 0; i < extents[e]; ++i)
                 CHECK(r.done[i] == 1);
         }
@@ -63,7 +74,7 @@ static void test_steps_see_earlier_steps(separable_pool *pool)
     memset(buffers, 0, sizeof buffers);
     for (int step = 0; step < STEPS; ++step) {
         chain c = {buffers[step % 2], buffers[1 - step % 2]};
-        separable_pool_run(pool, mirror_and_add, &c, MAX_EXTENT);
+        separable_pool_run(pool, mirror_and_add, &c, MAX_EXTENT, step % 4);
     }
     for (int32_t i = 0; i < MAX_EXTENT; ++i)
         CHECK(buffers[STEPS % 2][i] == STEPS);
@@ -93,9 +104,8 @@ static int sleeping_threads(void)
 
 static void test_idle_threads_sleep_and_wake(void)
 {
-    separable_pool *pool;
     const int before = sleeping_threads();
-    CHECK(separable_pool_create(3, &pool) == SEPARABLE_OK);
+    separable_pool *pool = create(3);
     for (int round = 0; round < 3; ++round) {
         test_steps_see_earlier_steps(pool);
         int waited = 0;
@@ -107,17 +117,31 @@ static void test_idle_threads_sleep_and_wake(void)
     separable_pool_destroy(pool);
 }
 
+/* Steps that go on and on leave those workers asleep that they do without. */
+static void test_limited_steps_let_the_others_sleep(void)
+{
+    const int before = sleeping_threads();
+    separable_pool *pool = create(4);
+    record r = {.extent = 2, .threads = 2};
+    int steps = 0;
+    do {
+        separable_pool_run(pool, count_items, &r, 2, 2);
+        CHECK(++steps < 10000000); /* only ends a failing test */
+    } while (steps % 1000 != 0 || sleeping_threads() - before < 2);
+    separable_pool_destroy(pool);
+}
+
 int main(void)
 {
-    CHECK(separable_cpu_count() >= 1);
     separable_pool_destroy(NULL);
     for (int32_t threads = 1; threads <= MAX_THREADS; ++threads) {
-        separable_pool *pool;
-        CHECK(separable_pool_create(threads, &pool) == SEPARABLE_OK);
-        test_every_item_once(pool, threads);
+        separable_pool *pool = create(threads);
+        for (int32_t max_threads = 0; max_threads <= threads; ++max_threads)
+            test_every_item_once(pool, threads, max_threads);
         test_steps_see_earlier_steps(pool);
         separable_pool_destroy(pool);
     }
     test_idle_threads_sleep_and_wake();
+    test_limited_steps_let_the_others_sleep();
     return EXIT_SUCCESS;
 }

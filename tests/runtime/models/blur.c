@@ -69,7 +69,8 @@ static void step_spoil(const separable_frame *f, void *scratch, int32_t begin, i
 static const separable_step steps[] = {
     {.name = "pad", .kernel = "k0_pad", .run = step_pad, .extent = CHANNELS * ROWS, .zero = {0, 1}, .bytes = 768},
     {.name = "blur+bias", .kernel = "k1_blur", .run = step_blur, .extent = CHANNELS * ROWS, .flops = 912},
-    {.name = "double", .kernel = "k2_double", .run = step_double, .extent = CHANNELS * ROWS * COLUMNS, .flops = 96},
+    {.name = "double", .kernel = "k2_double", .run = step_double, .extent = CHANNELS * ROWS * COLUMNS, .threads = 2,
+     .flops = 96},
     {.name = "spoil", .kernel = "k3_spoil", .run = step_spoil, .extent = CHANNELS * PADDED_ROWS * PADDED_COLUMNS},
 };
 

@@ -30,7 +30,7 @@ static void step_negate(const separable_frame *f, void *scratch, int32_t begin, 
 }
 
 static const separable_step steps[] = {
-    {.name = "sum", .kernel = "k0_sum", .run = step_sum, .extent = ROWS, .flops = 12, .bytes = 144},
+    {.name = "sum", .kernel = "k0_sum", .run = step_sum, .extent = ROWS, .threads = 1, .flops = 12, .bytes = 144},
     {.name = "negate", .kernel = "k1_negate", .run = step_negate, .extent = ROWS, .flops = 12, .bytes = 96},
 };
 

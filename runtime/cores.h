@@ -1,0 +1,21 @@
+/* Which CPUs the threads of a model run on. Sources that include this define _GNU_SOURCE first. */
+#ifndef SEPARABLE_CORES_H
+#define SEPARABLE_CORES_H
+
+#include "separable.h"
+
+#include <sched.h>
+#include <stddef.h>
+
+/* The CPUs that the calling thread may use, at least one. */
+void separable_allowed_cpus(cpu_set_t *cpus);
+
+/*
+ * Leaves in `cpus`, the CPUs allowed, those that the options choose; at least one. `sysfs` is the folder where the
+ * system's /sys is. Returns a status of separable.h; unless it is SEPARABLE_OK, writes what is wrong to `error`, up to
+ * `size` bytes with the terminator.
+ */
+int32_t separable_choose_cpus(const char *sysfs, const separable_options *options, cpu_set_t *cpus, char *error,
+                              size_t size);
+
+#endif
