@@ -69,6 +69,9 @@ def program_passes(target: Target) -> tuple[tuple[str, Callable[[Program], Progr
     )
 
 
+_TAKEN = ("separable", "pthread")
+"""Prefixes of functions that the library itself defines or calls."""
+
 Progress = Callable[[str, float], None]
 """Told the name of the phase under way, and what part of it is done (0 to 1)."""
 
@@ -99,6 +102,7 @@ class Phases:
     progress: Progress | None = None
     dump_ir: Path | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    dumped: int = 0
 
     @contextmanager
     def phase(self, name: str) -> Iterator[Callable[[int, int], None]]:
@@ -118,7 +122,8 @@ class Phases:
         """Write an intermediate form to the folder of ``--dump-ir``, numbered in the order of the pipeline."""
         if self.dump_ir is not None:
             self.dump_ir.mkdir(parents=True, exist_ok=True)
-            (self.dump_ir / f"{len(list(self.dump_ir.iterdir())):02}_{name}").write_text(text())
+            (self.dump_ir / f"{self.dumped:02}_{name}").write_text(text())
+            self.dumped += 1
 
 
 @dataclass(frozen=True)
@@ -185,7 +190,7 @@ def compile_model(
     phases = Phases(progress, options.dump_ir)
     name = options.name or c_identifier(options.model.stem)
     if name != c_identifier(name):
-        raise InvalidModel(f"--name {name!r} is no C identifier; for example {c_identifier(name)!r}")
+        raise InvalidModel(f"--name {name!r} is no C identifier, or taken; for example {c_identifier(name)!r}")
     built = build_model(options, phases, tiles)
     folder = options.output or Path(f"{options.model.stem}-{options.target.replace(':', '-')}")
     with staged_folder(folder) as staging:
@@ -288,6 +293,6 @@ def resolve_target(name: str) -> Target:
 
 
 def c_identifier(text: str) -> str:
-    """``text`` as a C identifier: ``mobilenet_v1_1.0_224`` becomes ``mobilenet_v1_1_0_224``."""
+    """``text`` as the beginning of C names: ``mobilenet_v1_1.0_224`` becomes ``mobilenet_v1_1_0_224``."""
     name = re.sub(r"\W", "_", text, flags=re.ASCII) or "model"
-    return f"model_{name}" if name[0].isdigit() else name
+    return f"model_{name}" if name[0].isdigit() or name.startswith(_TAKEN) else name
