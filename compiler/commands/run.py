@@ -44,6 +44,14 @@ def parse_channels(text: str) -> float | tuple[float, ...]:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
+def parse_cores(text: str) -> str | list[int]:
+    """CPU numbers with commas between, else a word; loading says which words there are."""
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        return text
+
+
 def run_command(
     library: Library,
     files: Inputs = None,
@@ -53,6 +61,9 @@ def run_command(
     top: Annotated[int, typer.Option(min=1, help="How many classes to print.")] = 5,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads. [default: what it was compiled with; 1 with --profile]")
+    ] = None,
+    cores: Annotated[
+        str | None, typer.Option(metavar="big|all|N,...", help="CPUs that the threads run on. [default: big]")
     ] = None,
     repeat: Annotated[int, typer.Option(min=1, help="Timed runs after the warm-up.")] = 20,
     profile: Annotated[bool, typer.Option("--profile", help="Time every kernel.")] = False,
@@ -67,7 +78,7 @@ def run_command(
     if profile and threads is None:
         threads = 1
     names = read_labels(labels) if labels else None
-    with load(library_in(library), threads) as model:
+    with load(library_in(library), threads, parse_cores(cores) if cores else None) as model:
         if files:
             inputs = read_inputs(model.inputs, files, mean=parse_channels(mean), std=parse_channels(std))
         else:
@@ -131,9 +142,12 @@ def _print_latency(run: Callable[[], object], threads: int | None, repeat: int) 
         start = time.perf_counter()
         run()
         times.append(1e3 * (time.perf_counter() - start))
-    cores = "the library's threads" if threads is None else f"{_usable(threads)} thread{'s' if threads > 1 else ''}"
+    if threads is None:
+        used = "the library's threads"
+    else:
+        used = "1 thread" if _usable(threads) == 1 else f"at most {_usable(threads)} threads"
     p90 = float(np.percentile(times, 90))
     stdout().print(
         f"latency: median {statistics.median(times):.3f} ms, min {min(times):.3f}, p90 {p90:.3f} "
-        f"({repeat} runs, {cores})"
+        f"({repeat} runs, {used})"
     )

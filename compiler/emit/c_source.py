@@ -131,7 +131,7 @@ def model_source(
         flops = 2 * step.workload.macs
         steps.append(
             f"    {{{_text('+'.join(step.nodes))}, {_text(kernel.name)}, step_{index}, {kernel.lowered.extent}, "
-            f"{_threads(flops, traffic, target)}, {{{len(halos)}, {1 if zero else 0}}}, {flops}, {traffic}}},"
+            f"{thread_limit(flops, traffic, target)}, {{{len(halos)}, {1 if zero else 0}}}, {flops}, {traffic}}},"
         )
         halos += [zero] if zero else []
     lines += ["static const separable_step steps[] = {", *steps, "};", ""]
@@ -224,8 +224,8 @@ def _traffic(step: Step, constants: Sequence[Any]) -> int:
     return sum(tensor.nbytes for tensor in tensors) + sum(int(array.nbytes) for array in constants)
 
 
-def _threads(flops: int, traffic: int, target: Target) -> int:
-    """How many threads are worth waking for a step; 1 leaves it to the caller."""
+def thread_limit(flops: int, traffic: int, target: Target) -> int:
+    """How many threads are worth waking for a step of so many float operations and bytes; 1 leaves it to the caller."""
     cycles = max(flops / target.flops_per_cycle, traffic / _BYTES_PER_CYCLE)
     return max(1, int(cycles / _CYCLES_PER_THREAD))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -172,6 +173,10 @@ class TestRun:
         assert np.load(tmp_path / "y.npz")["y"].shape == (1, CLASSES)
         assert sorted(path.name for path in tmp_path.iterdir()) == ["x.npy", "y.npz"]
 
+    @pytest.mark.parametrize("cores", ["big", "all", ",".join(map(str, sorted(os.sched_getaffinity(0))))])
+    def test_cores(self, tiny: Compiled, cores: str) -> None:
+        assert "1 runs" in call("run", tiny.library, "--cores", cores, "--repeat", "1").stdout
+
     def test_profile(self, tiny: Compiled) -> None:
         result = call("run", tiny.library, "--profile", "--repeat", "2")
         kernels = [layer["kernel"] for layer in tiny.manifest["kernels"]]
@@ -187,6 +192,8 @@ class TestRun:
             (["--mean", "grey", "--input", "x.png"], "neither a number nor three numbers"),
             (["--labels", "none.txt"], "cannot read labels"),
             (["-o", "none/y.npz"], "cannot write none/y.npz: No such file"),
+            (["--cores", "fast"], "cores is 'fast', expected 'big', 'all' or a list of CPU numbers"),
+            (["--cores", "0,9999"], "options.cpus[1] is 9999, a CPU that is not there or not allowed"),
         ],
     )
     def test_bad_arguments(
