@@ -22,7 +22,9 @@ typedef struct machine {
 } machine;
 
 static const machine prime_and_small = {{284, 284, 284, 284, 871, 871, 871, 1024}, {0}};
-static const machine big_little = {{1024, 1024, 1024, 1024, 446, 446, 446, 446}, {1800, 1800, 1800, 1800, 1800, 1800, 1800, 1800}};
+/* Capacities count, not the clocks, which are the same. */
+static const machine big_little = {{1024, 1024, 1024, 1024, 446, 446, 446, 446},
+                                   {1800, 1800, 1800, 1800, 1800, 1800, 1800, 1800}};
 static const machine clocks_only = {{0}, {1785, 1785, 1785, 1785, 2419, 2419, 2419, 2841}};
 static const machine alike = {{1024, 1024, 1024, 1024, 1024, 1024, 1024, 1024}, {0}};
 static const machine favoured = {{0}, {5500, 5500, 5700, 5700, 5500, 5500, 5500, 5500}};
@@ -135,7 +137,8 @@ static void test_listed_cores(void)
         snprintf(expected, sizeof expected, "options.cpus[1] is %" PRId32 ", a CPU that is not there or not allowed",
                  wrong[i]);
         cpus = parse("01.34567");
-        CHECK(choose_listed((const int32_t[]){0, wrong[i]}, 2, &cpus, error, sizeof error) == SEPARABLE_INVALID_ARGUMENT);
+        const int32_t list[] = {0, wrong[i]};
+        CHECK(choose_listed(list, 2, &cpus, error, sizeof error) == SEPARABLE_INVALID_ARGUMENT);
         CHECK(strcmp(error, expected) == 0);
     }
     cpus = parse("0");
