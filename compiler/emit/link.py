@@ -32,7 +32,7 @@ def link_library(output: Path, name: str, target: Target, sources: Sequence[Path
     flags = [
         *("-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-sanitize=all", "-g0", "-pthread"),
         *(f"-Wl,-soname,{name}.so", f"-Wl,--version-script={exports}", "-Wl,--build-id=none", "-Wl,--strip-all"),
-        *("-Wl,-z,relro", "-Wl,-z,now", "-Wl,--as-needed", "-lm"),
+        *("-Wl,-z,defs", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,--as-needed", "-lm"),
     ]
     runtime = [RUNTIME / source for source in _RUNTIME_SOURCES]
     try:
