@@ -47,24 +47,25 @@ def test_after_an_error_all_is_as_before(error: type[BaseException], tmp_path: P
     write(existing, "m.so", text="old")
     empty = tmp_path / "empty"
     empty.mkdir()
-    for output in (existing, new, empty):
-        with pytest.raises(error), staged_folder(output) as staging:
+
+    def interrupted(output: Path) -> None:
+        with staged_folder(output) as staging:
             write(staging, "m.so")
             raise error
+
+    for output in (existing, new, empty):
+        with pytest.raises(error):
+            interrupted(output)
     assert [path.name for path in existing.iterdir()] == ["m.so"]
     assert (existing / "m.so").read_text() == "old"
     assert list(empty.iterdir()) == []
     assert not (tmp_path / "new").exists()
 
 
-def test_a_file_in_the_way(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "message"), [("out", "File exists"), ("out/folder", "Not a directory")])
+def test_a_file_in_the_way(name: str, message: str, tmp_path: Path) -> None:
     write(tmp_path, "out")
-    with (
-        pytest.raises(OutputError, match=r"out: File exists; choose another one with -o"),
-        staged_folder(tmp_path / "out"),
-    ):
-        pass
-    with pytest.raises(OutputError, match=r"Not a directory"), staged_folder(tmp_path / "out" / "folder"):
+    with pytest.raises(OutputError, match=f"{message}; choose another one with -o"), staged_folder(tmp_path / name):
         pass
     assert (tmp_path / "out").read_text() == "new"
 

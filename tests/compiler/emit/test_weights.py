@@ -15,7 +15,7 @@ from separable.targets.toolchain import compile_and_link
 
 
 def test_constants_are_aligned_and_in_order() -> None:
-    arrays = [np.arange(3, dtype=np.float32), np.arange(20, dtype=np.float32), np.array(5, np.int64)]
+    arrays = [np.arange(3, dtype=np.float32), np.arange(20, dtype=np.float32), np.array([5, 6], np.float32)]
     blob = pack_weights([arrays[:2], [], arrays[2:]])
     assert blob.offsets == [[0, 64], [], [192]]
     for array, offset in zip(arrays, [0, 64, 192], strict=True):
