@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from separable.compiler.passes import fuse_depthwise_pointwise
+
 from .graphs import save_random_graph
 from .support import CompileLibrary, magnitude_errors, random_inputs, reference
 
@@ -18,6 +20,8 @@ MORE_SEEDS = {
     "x86-64-v2": range(220, 250),
     "arm64": range(250, 290),
 }
+# Networks with a depthwise convolution right before a pointwise one.
+FUSED_SEEDS = {"native": (5, 6, 29, 36), "arm64": (24, 26)}
 
 
 def cases() -> Iterator[object]:
@@ -29,10 +33,24 @@ def cases() -> Iterator[object]:
             yield pytest.param(seed, target, marks=pytest.mark.slow)
 
 
-@pytest.mark.parametrize(("seed", "target"), list(cases()))
-def test_a_random_network(seed: int, target: str, compile_library: CompileLibrary, tmp_path: Path) -> None:
-    library = compile_library(save_random_graph(seed, tmp_path), target)
+def check(seed: int, target: str, compile_library: CompileLibrary, folder: Path) -> None:
+    library = compile_library(save_random_graph(seed, folder), target)
     inputs = random_inputs(library.compiled)
     expected = reference(library.model, inputs)
     for threads in (1, 2):
         assert max(magnitude_errors(library.run(inputs, threads), expected)) <= TOLERANCE
+
+
+@pytest.mark.parametrize(("seed", "target"), list(cases()))
+def test_a_random_network(seed: int, target: str, compile_library: CompileLibrary, tmp_path: Path) -> None:
+    check(seed, target, compile_library, tmp_path)
+
+
+@pytest.mark.parametrize(("seed", "target"), [(s, target) for target, seeds in FUSED_SEEDS.items() for s in seeds])
+def test_a_random_network_with_every_pair_fused(
+    seed: int, target: str, compile_library: CompileLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images this small never leave the caches, so the cost model would leave all pairs apart."""
+    monkeypatch.setattr(fuse_depthwise_pointwise, "decline", lambda workload, target: None)
+    monkeypatch.setattr(fuse_depthwise_pointwise, "peak_bytes", lambda program: 0)
+    check(seed, target, compile_library, tmp_path)
