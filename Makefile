@@ -30,7 +30,7 @@ lint: $(INSTALLED)
 	$(BIN)/mypy -p separable -p tests
 
 clean:
-	rm -rf .venv build dist demo benchmarks/results benchmarks/.environments *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv build dist demo benchmarks/results *.egg-info .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml constraints.txt

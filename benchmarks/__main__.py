@@ -26,6 +26,7 @@ from separable.benchmarks.statistics import FEWEST_ROUNDS
 from separable.benchmarks.workload import Workload, prepare_workload
 from separable.compiler.errors import CompileError
 from separable.compiler.peak import measure_peak
+from separable.runtime.loader import ModelError
 from separable.zoo.architecture import MobileNetV1
 from separable.zoo.export import export_mobilenet_v1
 
@@ -52,6 +53,7 @@ def benchmark(
     cpus = sorted(os.sched_getaffinity(0))
     contests: list[Contest] = []
     layers: dict[str, list[LayerTime]] = {}
+    failure: Exception | None = None
     try:
         chosen, counts, names = parse_models(models), parse_threads(threads, len(cpus)), parse_peers(peers)
         with tempfile.TemporaryDirectory(prefix="separable-") as temporary:
@@ -63,13 +65,16 @@ def benchmark(
                     console.print(results_table(contests[-1]), costs_table(contests[-1]))
                     _print_failures(contests[-1], console)
                 layers[workload.name] = profile_layers(workload.library, workload.inputs, measure_peak().gflops)
-    except (CompileError, ContenderFailed, ValueError) as error:
+    except (CompileError, ContenderFailed, ModelError, ValueError) as error:
+        failure = error
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False)
-        raise typer.Exit(2) from error
-    console.print(summary_table(contests))
-    machine = describe_machine()
-    console.print(", ".join(f"{name} {value}" for name, value in machine.items()))
-    _write(contests, layers, machine, results, console)
+    if contests:  # also those that were measured before an error
+        console.print(summary_table(contests))
+        machine = describe_machine()
+        console.print(", ".join(f"{name} {value}" for name, value in machine.items()))
+        _write(contests, layers, machine, results, console)
+    if failure:
+        raise typer.Exit(2) from failure
 
 
 def _prepare(model: MobileNetV1 | Path, folder: Path, console: Console) -> Workload:

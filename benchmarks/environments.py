@@ -37,7 +37,8 @@ ENVIRONMENTS = {
 }
 """By name. Peers and converters have environments of their own because they exclude each other's versions of numpy."""
 
-_FOLDER = Path(__file__).resolve().parent / ".environments"
+# Not in the package: a wheel shall not hold them.
+_FOLDER = Path(__file__).resolve().parents[1] / "build" / "environments"
 _INSTALL_SECONDS = 1800
 
 

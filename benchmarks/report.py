@@ -30,7 +30,7 @@ def results_table(contest: Contest) -> Table:
     table.add_column("ours is")
     for row in result_rows(contest):
         if row["failure"]:
-            table.add_row(row["contender"], *("",) * 6, "failed, see below")
+            table.add_row(row["contender"], *("",) * 6, "failed")
             continue
         table.add_row(
             row["contender"],

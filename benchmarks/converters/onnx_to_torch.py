@@ -74,6 +74,21 @@ def _conv(attributes: Attributes, x: Tensor, weight: Tensor, bias: Tensor | None
     return functional.conv2d(x, weight, bias, strides, padding, dilations, attributes.get("group", 1))
 
 
+def _pool(attributes: Attributes, x: Tensor, pool: Callable[..., Tensor], **options: Any) -> Tensor:
+    top, left, bottom, right = attributes.get("pads", [0] * 4)
+    if (top, left) != (bottom, right) or attributes.get("ceil_mode") or "dilations" in attributes:
+        raise NotImplementedError(
+            "pools are translated to torch with symmetric padding, without dilation and ceil_mode only"
+        )
+    strides = attributes.get("strides", [1, 1])
+    return pool(x, attributes["kernel_shape"], strides, (top, left), **options)
+
+
+def _average_pool(attributes: Attributes, x: Tensor) -> Tensor:
+    counted = bool(attributes.get("count_include_pad"))
+    return _pool(attributes, x, functional.avg_pool2d, count_include_pad=counted)
+
+
 def _batch_norm(
     attributes: Attributes, x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor
 ) -> Tensor:
@@ -136,6 +151,8 @@ _OPERATORS: dict[str, Callable[..., Tensor]] = {
     "Mul": lambda attributes, x, y: x * y,
     "Div": lambda attributes, x, y: x / y,
     "Gemm": _gemm,
+    "AveragePool": _average_pool,
+    "MaxPool": lambda attributes, x: _pool(attributes, x, functional.max_pool2d),
     "GlobalAveragePool": lambda attributes, x: x.mean(dim=(2, 3), keepdim=True),
     "Softmax": lambda attributes, x: torch.softmax(x, attributes.get("axis", -1)),
     "Concat": lambda attributes, *xs: torch.cat(xs, attributes["axis"]),
