@@ -30,6 +30,9 @@ from separable.runtime.loader import ModelError
 from separable.zoo.architecture import MobileNetV1
 from separable.zoo.export import export_mobilenet_v1
 
+# With more runnable processes than this before the first contest, others take part of the CPUs.
+_QUIET_LOAD = 0.5
+
 _RESULTS = Path(__file__).resolve().parent / "results"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -51,6 +54,9 @@ def benchmark(
     """
     console = Console(highlight=False, soft_wrap=True)
     cpus = sorted(os.sched_getaffinity(0))
+    load = os.getloadavg()[0]
+    if load > _QUIET_LOAD:
+        console.print(f"other processes are busy (load {load:.1f}): what is measured may mislead", style="yellow")
     contests: list[Contest] = []
     layers: dict[str, list[LayerTime]] = {}
     failure: Exception | None = None
@@ -70,7 +76,7 @@ def benchmark(
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False)
     if contests:  # also those that were measured before an error
         console.print(summary_table(contests))
-        machine = describe_machine()
+        machine = {**describe_machine(), "load before": f"{load:.1f}"}
         console.print(", ".join(f"{name} {value}" for name, value in machine.items()))
         _write(contests, layers, machine, results, console)
     if failure:
