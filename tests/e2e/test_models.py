@@ -19,6 +19,7 @@ MODELS = [
 ]
 TARGETS = ["native", "x86-64-v2", "x86-64-v3", "arm64", "arm64:cortex-a76"]
 TOLERANCE = 1e-4
+MAX_OVERHEAD_BYTES = 1_500_000
 PHOTOS = {"mobilenet_v1_1.0_224": (128.0, 128.0, 1, 256, 303), "mobilenet_v1_0.75_224": (127.5, 127.5, 0, 245, 304)}
 """Mean, standard deviation, index of the first class, and how many of 320 photos ONNX Runtime gets right (top 1, 5)."""
 
@@ -40,6 +41,8 @@ def test_a_trained_network_gives_the_numbers_of_onnx_runtime(
     expected = reference(library.model, inputs)
     for threads in (1, 2):
         assert max(range_errors(library.run(inputs, threads), expected)) <= TOLERANCE
+    manifest = library.compiled.manifest
+    assert manifest["file_bytes"] <= manifest["weight_bytes"] + MAX_OVERHEAD_BYTES
 
 
 def photos(name: str, count: int) -> tuple[FloatArray, list[int]]:
