@@ -1,102 +1,150 @@
-"""Two libraries of one network take turns in one process: the times of the whole and of each kernel, as ratios.
+"""Two libraries of one network take turns: the times of whole runs, and of each kernel where it will run.
 
-Each kernel runs where it will run, with the other layers of the network in between: its weights come from wherever the
-other weights have driven them, its input from where the layer before has left it, and the library's own threads share
-the work. No flushing of caches between runs of a single kernel would be as true.
+Inside of the network a kernel's weights come from wherever the other weights have driven them, its input from where the
+layer before has left it, and the library's own threads share the work. No kernel alone in a loop, with or without
+flushed caches, would be as true.
+
+A duel has a process of its own, ``python -m separable.benchmarks.duel``: a library stays loaded as long as the process
+lives, and a search loads hundreds. The libraries are loaded anew for each turn, as their place in memory matters too.
 """
 
 from __future__ import annotations
 
+import json
 import statistics
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
-from separable.benchmarks.contest import relative_error
-from separable.benchmarks.statistics import Times
-from separable.runtime.loader import Array, Model, load
+from separable.benchmarks.statistics import Comparison, Times, compare
+from separable.runtime.loader import Array, load
 
 _RUNS = 3
-_WHOLE_RUNS = 10
 _TOLERANCE = 1e-5
 
 
-class OutputsDiffer(Exception):
-    """Two libraries of one network do not compute the same; their times are no comparison."""
+class DuelFailed(Exception):
+    """A library cannot run, or two libraries of one network do not compute the same."""
 
 
-def kernel_ratios(
-    challenger: Path, champion: Path, inputs: Mapping[str, Array], *, threads: int, rounds: int
-) -> dict[str, float]:
-    """The time of each kernel of one library divided by its time in the other: the median over the rounds.
+@dataclass(frozen=True)
+class Turns:
+    """One library's times.
+
+    Attributes:
+        whole: whole runs.
+        kernels: nanoseconds a step of each kernel, one number a turn: the best of its runs, as whatever else the
+            machine does can only add to it.
+    """
+
+    whole: Times
+    kernels: Mapping[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Duel:
+    """The times of both, turn by turn."""
+
+    challenger: Turns
+    champion: Turns
+
+    @property
+    def kernel_ratios(self) -> dict[str, float]:
+        """The challenger's time of each kernel divided by the champion's, the median over the turns."""
+        return {
+            kernel: statistics.median(a / b for a, b in zip(times, self.champion.kernels[kernel], strict=True))
+            for kernel, times in self.challenger.kernels.items()
+        }
+
+    @property
+    def whole(self) -> Comparison:
+        """The challenger compared with the champion."""
+        return compare(self.challenger.whole, self.champion.whole)
+
+
+def hold_duel(challenger: Path, champion: Path, inputs: Path, *, threads: int, rounds: int) -> Duel:
+    """Let two libraries of one network take turns.
 
     Args:
         challenger: a library.
-        champion: another library of the same network, with kernels of the same names.
-        inputs: arrays by input name.
+        champion: another, with kernels of the same names.
+        inputs: arrays by input name, as ``numpy.savez`` writes them.
         threads: threads of each library.
-        rounds: how often they take turns. Both are loaded anew for each turn, because the place in memory matters too.
+        rounds: how many turns each takes.
 
     Raises:
-        OutputsDiffer: by more than rounding explains.
+        DuelFailed: a library does not run, or the outputs differ by more than rounding explains.
     """
-    ratios: dict[str, list[float]] = defaultdict(list)
-    _compare_outputs(challenger, champion, inputs)
-    for _ in range(rounds):
-        first, second = (_profile(library, inputs, threads) for library in (challenger, champion))
-        for kernel, nanoseconds in first.items():
-            ratios[kernel].append(nanoseconds / second[kernel])
-    return {kernel: statistics.median(values) for kernel, values in ratios.items()}
+    command = [sys.executable, "-m", __name__, str(challenger), str(champion), str(inputs), str(threads), str(rounds)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise DuelFailed(f"{challenger} against {champion}: {done.stderr.strip()}")
+    return Duel(*(Turns(np.array(turns["whole"]), turns["kernels"]) for turns in json.loads(done.stdout)))
 
 
-def kernel_microseconds(library: Path, inputs: Mapping[str, Array], *, threads: int, rounds: int) -> dict[str, float]:
-    """The median time of each kernel, over all steps that use it, in microseconds a step."""
-    turns = [_profile(library, inputs, threads) for _ in range(rounds)]
-    return {kernel: statistics.median(turn[kernel] for turn in turns) / 1e3 for kernel in turns[0]}
+def _take_turns(libraries: list[Path], inputs: Mapping[str, Array], threads: int, rounds: int) -> list[dict[str, Any]]:
+    """The fields of ``Turns`` for each library."""
+    whole: list[list[list[float]]] = [[] for _ in libraries]
+    kernels: list[dict[str, list[float]]] = [defaultdict(list) for _ in libraries]
+    for number in range(rounds):
+        # Who begins changes from round to round.
+        for index in (range(len(libraries)), reversed(range(len(libraries))))[number % 2]:
+            milliseconds, nanoseconds = _take_turn(libraries[index], inputs, threads)
+            whole[index].append(milliseconds)
+            for kernel, time in nanoseconds.items():
+                kernels[index][kernel].append(time)
+    return [{"whole": times, "kernels": by_kernel} for times, by_kernel in zip(whole, kernels, strict=True)]
 
 
-def whole_times(
-    first: Path, second: Path, inputs: Mapping[str, Array], *, threads: int, rounds: int
-) -> tuple[Times, Times]:
-    """The times of whole runs of two libraries that take turns, each in milliseconds, [rounds, runs]."""
-    turns = [[_run(library, inputs, threads) for library in (first, second)] for _ in range(rounds)]
-    times = np.array(turns)
-    return times[:, 0], times[:, 1]
-
-
-def _profile(library: Path, inputs: Mapping[str, Array], threads: int) -> dict[str, float]:
-    """Nanoseconds a step of each kernel, the median of a few runs."""
+def _take_turn(library: Path, inputs: Mapping[str, Array], threads: int) -> tuple[list[float], dict[str, float]]:
+    """Milliseconds of whole runs, and nanoseconds a step of each kernel."""
     with load(library, threads=threads) as model:
-        model.run(inputs)
-        runs = []
+        outputs = model.run(inputs)
+        milliseconds = []
+        for _ in range(_RUNS):
+            start = perf_counter()
+            model.run(inputs, outputs)
+            milliseconds.append((perf_counter() - start) * 1e3)
+        best: dict[str, float] = {}
         for _ in range(_RUNS):
             steps: dict[str, list[int]] = defaultdict(list)
             for step in model.profile(inputs):
                 steps[step.kernel].append(step.nanoseconds)
-            runs.append({kernel: statistics.mean(times) for kernel, times in steps.items()})
-    # The clock may not see an empty kernel.
-    return {kernel: max(1.0, statistics.median(run[kernel] for run in runs)) for kernel in runs[0]}
+            for kernel, times in steps.items():
+                # The clock may not see an empty kernel.
+                best[kernel] = min(best.get(kernel, float("inf")), max(1.0, statistics.mean(times)))
+    return milliseconds, best
 
 
-def _run(library: Path, inputs: Mapping[str, Array], threads: int) -> list[float]:
-    with load(library, threads=threads) as model:
-        outputs = model.run(inputs)
-        return [_milliseconds(model, inputs, outputs) for _ in range(_WHOLE_RUNS)]
+def _difference(first: Path, second: Path, inputs: Mapping[str, Array]) -> float:
+    """The largest difference of the outputs, relative to the range of each; NaN if any is NaN."""
+    with load(first) as one, load(second) as other:
+        expected = other.run(inputs)
+        return max(
+            float(np.abs(actual - expected[name]).max() / (np.ptp(expected[name]) or 1.0))
+            for name, actual in one.run(inputs).items()
+        )
 
 
-def _milliseconds(model: Model, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> float:
-    start = perf_counter()
-    model.run(inputs, outputs)
-    return (perf_counter() - start) * 1e3
+def main() -> None:
+    """Hold the duel that the command line describes; print the turns of both as JSON."""
+    challenger, champion = (Path(path) for path in sys.argv[1:3])
+    with np.load(sys.argv[3]) as arrays:
+        inputs = {name: arrays[name] for name in arrays.files}
+    difference = _difference(challenger, champion, inputs)
+    if not difference <= _TOLERANCE:
+        sys.exit(f"the outputs differ by {difference:.1e} of their range")
+    json.dump(
+        _take_turns([challenger, champion], inputs, threads=int(sys.argv[4]), rounds=int(sys.argv[5])), sys.stdout
+    )
 
 
-def _compare_outputs(challenger: Path, champion: Path, inputs: Mapping[str, Array]) -> None:
-    with load(challenger) as first, load(champion) as second:
-        expected = second.run(inputs)
-        for name, actual in first.run(inputs).items():
-            error = relative_error(actual, expected[name])
-            if not error <= _TOLERANCE:
-                raise OutputsDiffer(f"output '{name}' of {challenger} differs by {error:.1e} of its range")
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+from dataclasses import replace
 
 from separable.schedules import conv, depthwise
 from separable.schedules.kernel import largest_divisor
@@ -18,10 +20,10 @@ _DEPTHWISE_ROWS, _DEPTHWISE_COLUMNS = 7, 28
 
 
 def tiles_near(w: Workload, target: Target) -> list[object]:
-    """The tiles worth measuring, the best estimates first, the default among them.
+    """The tiles worth measuring, the default first, then the best estimates.
 
-    For a convolution every register tile in reach of the best estimate, times the unrollings of the reduction, times
-    the orders of the loops; for a depthwise convolution every register tile; for all other workloads nothing.
+    For a convolution every register tile in reach of the best estimate, in both orders of the loops; for a depthwise
+    convolution every register tile; for all other workloads nothing.
     """
     match w:
         case Conv():
@@ -32,18 +34,26 @@ def tiles_near(w: Workload, target: Target) -> list[object]:
             return []
 
 
+def unrollings(w: Workload, tile: object) -> list[object]:
+    """The tile and its like with other unrollings of the reduction; the tile alone if its schedule has none."""
+    if not isinstance(w, Conv) or not isinstance(tile, conv.Tile):
+        return [tile]
+    size, _ = conv.channel_window(w, tile.vectors)
+    others = (replace(tile, unroll=largest_divisor(size, limit)) for limit in _UNROLLS)
+    return list(dict.fromkeys([tile, *others]))
+
+
 def _conv_tiles(w: Conv, target: Target) -> list[conv.Tile]:
     rows, columns = conv.grid(w)
     cycles = conv.register_tiles(rows, columns, w.y.blocks, conv.products(w), target)
     reach = _HOPELESS * min(cycles.values())
     # A plain input is walked row by row, and a single pixel has no order.
     ordered = isinstance(w.x, Blocked) and rows * columns > 1
+    orders = (True, False) if ordered else (conv.default_tile(w, target).pixels_outer,)
     tiles = []
     for shape in sorted((shape for shape in cycles if cycles[shape] <= reach), key=cycles.__getitem__):
         size, _ = conv.channel_window(w, vectors=shape[2])
-        unrolls = dict.fromkeys(largest_divisor(size, limit) for limit in _UNROLLS)
-        orders = (True, False) if ordered else (conv.default_tile(w, target).pixels_outer,)
-        tiles += [conv.Tile(*shape, unroll, order) for unroll, order in itertools.product(unrolls, orders)]
+        tiles += [conv.Tile(*shape, conv.unroll_of(size, math.prod(shape)), order) for order in orders]
     return tiles
 
 

@@ -2,7 +2,8 @@
 
 Every tile in the neighbourhood of a default is measured inside of the whole network: the first candidates of all
 workloads make one network, the second another, and each network takes turns with the default one. The best few of each
-workload meet again in more rounds, so that luck does not win; then the network of all winners is measured as a whole.
+workload meet again, their reductions unrolled in every way, and in more rounds, so that luck does not win; then the
+network of all winners is measured as a whole.
 """
 
 from __future__ import annotations
@@ -10,26 +11,27 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from separable.benchmarks.duel import OutputsDiffer, kernel_microseconds, kernel_ratios, whole_times
+from separable.benchmarks.duel import Duel, DuelFailed, hold_duel
 from separable.benchmarks.machine import describe_machine
-from separable.benchmarks.neighbourhood import tiles_near
+from separable.benchmarks.neighbourhood import tiles_near, unrollings
 from separable.benchmarks.search_report import Finding, Findings, print_findings, write_findings
-from separable.benchmarks.statistics import FEWEST_ROUNDS, compare
+from separable.benchmarks.statistics import FEWEST_ROUNDS
 from separable.benchmarks.workload import random_inputs
 from separable.compiler.errors import CompileError
 from separable.compiler.options import CompileOptions
 from separable.compiler.pipeline import Phases, build_model, compile_model
-from separable.runtime.loader import Array
 from separable.schedules.workload import Workload
 from separable.zoo.architecture import MobileNetV1
 from separable.zoo.export import export_mobilenet_v1
@@ -50,7 +52,7 @@ class Arena:
         model: the ONNX file.
         champion: the library with the default tiles.
         kernels: the workload of each kernel by its name, which no tile changes.
-        inputs: arrays by input name.
+        inputs: arrays by input name, as ``numpy.savez`` writes them.
         threads: threads of each library.
         folder: where challengers are compiled to.
     """
@@ -58,13 +60,15 @@ class Arena:
     model: Path
     champion: Path
     kernels: Mapping[str, Workload]
-    inputs: Mapping[str, Array]
+    inputs: Path
     threads: int
     folder: Path
 
-    def compile(self, tiles: Mapping[Workload, object]) -> Path:
-        """The library with these tiles; it takes the place of the one compiled before."""
-        return compile_model(CompileOptions(self.model, output=self.folder / "challenger"), tiles=tiles).library
+    def duel(self, tiles: Mapping[Workload, object], rounds: int) -> Duel:
+        """The library with these tiles against that with the defaults."""
+        options = CompileOptions(self.model, output=self.folder / "challenger")
+        challenger = compile_model(options, tiles=tiles).library
+        return hold_duel(challenger, self.champion, self.inputs, threads=self.threads, rounds=rounds)
 
     def meet(
         self, candidates: Mapping[Workload, Sequence[object]], rounds: int, advance: Callable[[int, int], None]
@@ -73,9 +77,7 @@ class Arena:
         ratios: dict[Workload, dict[object, float]] = {w: {} for w in candidates}
         networks = networks_of(candidates)
         for number, tiles in enumerate(networks):
-            by_kernel = kernel_ratios(
-                self.compile(tiles), self.champion, self.inputs, threads=self.threads, rounds=rounds
-            )
+            by_kernel = self.duel(tiles, rounds).kernel_ratios
             for kernel, w in self.kernels.items():
                 if w in tiles:
                     ratios[w][tiles[w]] = by_kernel[kernel]
@@ -103,39 +105,50 @@ def search(
         model: the ONNX file.
         folder: where libraries are compiled to.
         threads: threads of each library.
-        rounds: how often a candidate and the default take turns at first; finalists have five times as many.
+        rounds: how often a candidate and the default take turns at first; finalists have three times as many.
         advance: called with the phase, how many networks are measured and how many there are.
 
     Raises:
         CompileError: the model cannot be compiled.
-        OutputsDiffer: a candidate is wrong.
+        DuelFailed: a candidate does not run, or computes something else.
     """
     built = build_model(CompileOptions(model), Phases())
     champion = compile_model(CompileOptions(model, output=folder / "champion")).library
+    inputs = folder / "inputs.npz"
+    np.savez(inputs, **random_inputs(champion))  # type: ignore[arg-type]  # of an option of its own
     kernels = {kernel.name: kernel.workload for kernel in built.scheduled.kernels}
     defaults = {kernel.workload: kernel.tile for kernel in built.scheduled.kernels}
-    arena = Arena(model, champion, kernels, random_inputs(champion), threads, folder)
-    near = {w: tiles_near(w, built.target) for w in defaults}
-    candidates = {w: [tile for tile in tiles if tile != defaults[w]] for w, tiles in near.items() if tiles}
+    arena = Arena(model, champion, kernels, inputs, threads, folder)
 
-    first = arena.meet(candidates, rounds, lambda done, total: advance("all candidates", done, total))
-    finalists = {w: best_of(ratios, _FINALISTS) for w, ratios in first.items()}
-    final = arena.meet(finalists, 5 * rounds, lambda done, total: advance("finalists", done, total))
-    microseconds = kernel_microseconds(champion, arena.inputs, threads=threads, rounds=5 * rounds)
+    near = {w: others(tiles_near(w, built.target), default) for w, default in defaults.items()}
+    first = arena.meet(near, rounds, lambda done, total: advance("all tiles", done, total))
+    best = {w: [defaults[w], *best_of(ratios, _FINALISTS)] for w, ratios in first.items() if ratios}
+    finalists = {
+        w: others([unrolled for tile in tiles for unrolled in unrollings(w, tile)], defaults[w])
+        for w, tiles in best.items()
+    }
+    final = arena.meet(finalists, 3 * rounds, lambda done, total: advance("finals", done, total))
+    winners = {w: best_of(ratios, 1)[0] for w, ratios in final.items()}
+    duel = arena.duel({w: tile for w, tile in winners.items() if final[w][tile] < _CLEARLY_BETTER}, 10 * rounds)
 
-    findings = []
-    winners: dict[Workload, object] = {}
-    for kernel, w in kernels.items():
-        if not final.get(w):
-            continue
-        best = best_of(final[w], 1)[0]
-        findings.append(
-            Finding(kernel, len(candidates[w]) + 1, str(defaults[w]), str(best), microseconds[kernel], final[w][best])
+    findings = [
+        Finding(
+            kernel,
+            candidates=len({*near[w], *finalists[w], defaults[w]}),
+            default=str(defaults[w]),
+            best=str(winners[w]),
+            microseconds=statistics.median(duel.champion.kernels[kernel]) / 1e3,
+            ratio=final[w][winners[w]],
         )
-        if final[w][best] < _CLEARLY_BETTER:
-            winners[w] = best
-    whole = whole_times(arena.compile(winners), champion, arena.inputs, threads=threads, rounds=10 * rounds)
-    return Findings(model.stem, threads, findings, compare(*whole))
+        for kernel, w in kernels.items()
+        if w in winners
+    ]
+    return Findings(model.stem, threads, findings, duel.whole)
+
+
+def others(tiles: Sequence[object], default: object) -> list[object]:
+    """The tiles but the default."""
+    return [tile for tile in tiles if tile != default]
 
 
 @app.command()
@@ -161,7 +174,7 @@ def main(
 
             path = find_model(model, Path(temporary))
             findings = search(path, Path(temporary), threads=threads, rounds=rounds, advance=advance)
-    except (CompileError, OutputsDiffer, ValueError) as error:
+    except (CompileError, DuelFailed, ValueError) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False)
         raise typer.Exit(2) from error
     print_findings(findings, console)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from separable.benchmarks.duel import OutputsDiffer, kernel_microseconds, kernel_ratios, whole_times
+from separable.benchmarks.duel import Duel, DuelFailed, Turns, hold_duel
 from separable.benchmarks.workload import random_inputs
 from separable.compiler.options import CompileOptions
 from separable.compiler.pipeline import Phases, build_model, compile_model
@@ -30,23 +30,37 @@ def libraries(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     )
 
 
-def test_every_kernel_has_a_ratio_and_a_time(libraries: tuple[Path, Path]) -> None:
+def save_inputs(library: Path, folder: Path) -> Path:
+    path = folder / "inputs.npz"
+    np.savez(path, **random_inputs(library))  # type: ignore[arg-type]  # of an option of its own
+    return path
+
+
+def test_both_take_every_turn(libraries: tuple[Path, Path], tmp_path: Path) -> None:
     default, given = libraries
-    inputs = random_inputs(default)
-    ratios = kernel_ratios(given, default, inputs, threads=1, rounds=2)
-    microseconds = kernel_microseconds(default, inputs, threads=1, rounds=2)
-    assert set(ratios) == set(microseconds) >= {"conv_0", "depthwise_0", "pointwise_0"}
-    assert all(value > 0 for value in (*ratios.values(), *microseconds.values()))
-
-
-def test_whole_networks_take_turns(libraries: tuple[Path, Path]) -> None:
-    first, second = whole_times(*libraries, random_inputs(libraries[0]), threads=1, rounds=3)
-    assert first.shape == second.shape == (3, 10)
+    duel = hold_duel(given, default, save_inputs(default, tmp_path), threads=1, rounds=2)
+    assert set(duel.kernel_ratios) >= {"conv_0", "depthwise_0", "pointwise_0"}
+    for turns in (duel.challenger, duel.champion):
+        assert turns.whole.shape == (2, 3)
+        assert all(len(times) == 2 and min(times) > 0 for times in turns.kernels.values())
 
 
 def test_wrong_outputs_do_not_count(libraries: tuple[Path, Path], tmp_path: Path) -> None:
     path = tmp_path / "tiny.onnx"
     path.write_bytes(tiny_model(fc_b=np.ones(5, np.float32)).SerializeToString())
     other = compile_model(CompileOptions(path, output=tmp_path / "other")).library
-    with pytest.raises(OutputsDiffer, match="differs by"):
-        kernel_ratios(other, libraries[0], random_inputs(other), threads=1, rounds=1)
+    with pytest.raises(DuelFailed, match="the outputs differ by"):
+        hold_duel(other, libraries[0], save_inputs(other, tmp_path), threads=1, rounds=1)
+
+
+def test_a_library_that_does_not_load(libraries: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(DuelFailed, match="absent"):
+        hold_duel(tmp_path / "absent.so", libraries[0], save_inputs(libraries[0], tmp_path), threads=1, rounds=1)
+
+
+def test_ratios_are_medians_over_the_turns() -> None:
+    fast = Turns(np.full((6, 3), 1.0), {"conv_0": [1.0, 2.0, 9.0]})
+    slow = Turns(np.full((6, 3), 2.0), {"conv_0": [2.0, 4.0, 9.0]})
+    duel = Duel(challenger=fast, champion=slow)
+    assert duel.kernel_ratios == {"conv_0": 0.5}
+    assert (duel.whole.ratio, duel.whole.verdict) == (0.5, "faster")

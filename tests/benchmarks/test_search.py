@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from separable.benchmarks.search import best_of, find_model, networks_of
+from separable.benchmarks.search import best_of, find_model, networks_of, others
 from separable.compiler.importer import import_model
 from tests.schedules.workloads import one_of_each
 
@@ -18,6 +18,10 @@ def test_networks_take_one_candidate_of_each_workload() -> None:
 
 def test_best_come_first() -> None:
     assert best_of({"slow": 1.2, "fast": 0.8, "same": 1.0}, 2) == ["fast", "same"]
+
+
+def test_others_are_all_but_the_default() -> None:
+    assert others(["a", "b", "c"], "b") == ["a", "c"]
 
 
 def test_a_network_of_the_zoo_is_exported(tmp_path: Path) -> None:
