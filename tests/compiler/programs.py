@@ -17,7 +17,7 @@ from separable.compiler.passes.unify_hard_swish import unify_hard_swish
 from separable.compiler.program import Program, Step, Value
 from separable.schedules.epilogue import Activation
 from separable.schedules.tensor import Blocked, Plain
-from separable.schedules.workload import Conv, Elementwise, Pool, Window
+from separable.schedules.workload import Conv, Depthwise, Elementwise, Pool, Window
 
 from .models import Dims, make_model, save
 
@@ -59,6 +59,14 @@ def conv(x: Value, name: str, channels: int = 16, pad: int = 0) -> Step:
     assert isinstance(y.tensor, Blocked)
     constants = [np.ones((channels, x.tensor.channels, size, size), np.float32), np.zeros(channels, np.float32)]
     return Step((name,), Conv(x.tensor, y.tensor, Window((size, size), pad=(pad, pad))), [x], constants, y)
+
+
+def depthwise(x: Value, name: str) -> Step:
+    """A 3x3 depthwise convolution that keeps height and width."""
+    assert isinstance(x.tensor, Blocked)
+    y = Value(name, x.tensor)
+    constants = [np.ones((x.tensor.channels, 1, 3, 3), np.float32), np.zeros(x.tensor.channels, np.float32)]
+    return Step((name,), Depthwise(x.tensor, x.tensor, Window((3, 3), pad=(1, 1))), [x], constants, y)
 
 
 def pool(x: Value, name: str) -> Step:

@@ -9,8 +9,8 @@ from separable.compiler.passes.fuse_epilogues import fuse_epilogues
 from separable.compiler.program import Program, Step, Value
 from separable.schedules.epilogue import Activation
 from separable.schedules.tensor import Blocked
-from separable.schedules.workload import Conv, Depthwise, Elementwise, Window
-from tests.compiler.programs import LANES, conv, elementwise, image, pool
+from separable.schedules.workload import Conv, Depthwise, Elementwise
+from tests.compiler.programs import LANES, conv, depthwise, elementwise, image, pool
 
 RELU = Activation("relu")
 
@@ -52,11 +52,8 @@ class TestOneOperand:
 
     def test_depthwise(self) -> None:
         x = image("x")
-        assert isinstance(x.tensor, Blocked)
-        y = image("y")
-        constants = [np.ones((16, 1, 1, 1), np.float32), np.zeros(16, np.float32)]
-        first = Step(("dw",), Depthwise(x.tensor, x.tensor, Window((1, 1))), [x], constants, y)
-        relu = elementwise("identity", [y], "relu", activation=RELU)
+        first = depthwise(x, "dw")
+        relu = elementwise("identity", [first.output], "relu", activation=RELU)
         (step,) = fuse(x, [first, relu]).steps
         assert epilogue(step) == "bias+relu"
 
