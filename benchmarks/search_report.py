@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,9 +24,9 @@ class Finding:
         kernel: the name of its kernel.
         candidates: how many tiles were measured, the default included.
         default: the computed tile.
-        best: the best other tile.
+        best: the best tile found; the default, unless another is clearly better.
         microseconds: median time of the default.
-        ratio: time of the best other tile divided by the default's; above 1, the default is the best.
+        ratio: time of the best tile divided by the default's, in the network of all best tiles; 1 for the default.
     """
 
     kernel: str
@@ -44,7 +44,7 @@ class Findings:
     Attributes:
         model: its name.
         threads: threads of each library.
-        workloads: one entry for each workload that has other tiles.
+        workloads: one entry for each workload that was searched.
         whole: the network of the best tiles compared with the default network.
     """
 
@@ -63,7 +63,7 @@ def print_findings(findings: Findings, console: Console) -> None:
     """Print one row for each workload, and the whole network below."""
     table = Table(
         title=f"{findings.model}, {findings.threads} thread{'s' * (findings.threads > 1)}",
-        caption="ratio: best other tile / default, in turns inside of the whole network",
+        caption="ratio: best / default, measured anew in the network of all best tiles",
         box=box.SIMPLE_HEAD,
         padding=0,
         title_justify="left",
@@ -73,7 +73,7 @@ def print_findings(findings: Findings, console: Console) -> None:
     for heading in ("us", "tiles", "ratio"):
         table.add_column(heading, justify="right")
     table.add_column("default")
-    table.add_column("best other")
+    table.add_column("best, if another")
     for finding in findings.workloads:
         table.add_row(
             finding.kernel,
@@ -81,7 +81,7 @@ def print_findings(findings: Findings, console: Console) -> None:
             str(finding.candidates),
             f"{finding.ratio:.3f}",
             short(finding.default),
-            short(finding.best),
+            short(finding.best) if finding.best != finding.default else "",
         )
     console.print(table)
     whole = findings.whole
@@ -92,7 +92,7 @@ def print_findings(findings: Findings, console: Console) -> None:
 
 
 def short(tile: str) -> str:
-    """A tile's text without its type and without the names' tails: ``rows=1`` stays, ``Tile(...)`` goes."""
+    """A tile's text without its type, and with the order of the loops in words."""
     return (
         tile.removeprefix("Tile(")
         .removesuffix(")")
@@ -107,7 +107,7 @@ def write_findings(findings: Findings, machine: Mapping[str, str], folder: Path,
     stem = folder / datetime.now(UTC).strftime("search-%Y%m%d-%H%M%S")
     rows = [{"model": findings.model, "threads": findings.threads, **asdict(row)} for row in findings.workloads]
     with stem.with_suffix(".csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
+        writer = csv.DictWriter(file, ["model", "threads", *(field.name for field in fields(Finding))])
         writer.writeheader()
         writer.writerows(rows)
     content = {"machine": dict(machine), **asdict(findings), "gap": findings.gap}
