@@ -3,12 +3,13 @@
     acc[b, y, x, c] = sum over ky, kx of  X[b, y*s + ky*d, x*s + kx*d, c] * W[b, ky, kx, c]
     Y[b, y, x, c]   = epilogue(acc + bias)
 
-Neighbouring pixels share most of their inputs, and within a register tile each input vector is loaded once.
+Neighbouring pixels share most of their inputs: a register tile loads them once, as far as registers hold them.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,9 +40,8 @@ class Tile:
 def default_tile(w: Depthwise, target: Target) -> Tile:
     """The tile argued from the register file.
 
-    The sums of a tile, two input vectors under way and, as far as registers are left, the filter's taps must fit. A
-    tile costs the larger of its FMAs (not fewer than hide the FMA latency) and its loads: its input vectors once, and
-    those taps that found no register once per pixel row they are used in.
+    The sums of a tile and two input vectors under way must fit. A tile costs the larger of its FMAs (not fewer than
+    hide the FMA latency) and its loads.
     """
     taps = math.prod(w.window.size)
     best: tuple[tuple[float, int, int], Tile] | None = None
@@ -50,16 +50,35 @@ def default_tile(w: Depthwise, target: Target) -> Tile:
             sums = rows * columns
             if sums + 3 > target.vector_registers:
                 break
-            homeless = max(0, taps - (target.vector_registers - sums - 2))
-            inputs = w.window.reach(0, rows) * w.window.reach(1, columns)
             fma_cycles = max(sums * taps / target.fma_per_cycle, taps * target.fma_latency / max(1, sums))
-            load_cycles = (inputs + homeless * rows + sums / 2) / target.loads_per_cycle
+            load_cycles = (_loads(w, rows, columns, target) + sums / 2) / target.loads_per_cycle
             tiles = -(-w.y.height // rows) * -(-w.y.width // columns)
             key = (tiles * (max(fma_cycles, load_cycles) + 0.25 * load_cycles), rows, -columns)
             if best is None or key < best[0]:
                 best = (key, Tile(rows, columns))
     assert best is not None
     return best[1]
+
+
+def _loads(w: Depthwise, rows: int, columns: int, target: Target) -> float:
+    """Vectors that a tile loads: its inputs, and the taps that found no register once per pixel row they are used in.
+
+    The taps are walked row by row. An input row that several of them need is loaded once, as far as registers can hold
+    it meanwhile; what they cannot is loaded, or spilled and reloaded, for each.
+    """
+    window, free = w.window, target.vector_registers - rows * columns - 2
+    width = window.reach(1, columns)
+    needs = Counter(
+        row * window.stride[0] + ky * window.dilation[0] for row in range(rows) for ky in range(window.size[0])
+    )
+    once, again = width * len(needs), width * (needs.total() - len(needs))
+    shared = width * sum(count > 1 for count in needs.values())
+
+    def loads(held: int) -> float:
+        homeless = max(0, math.prod(window.size) - (free - held))
+        return once + again * (1 - held / max(1, shared)) + rows * homeless
+
+    return min(loads(held) for held in range(min(shared, free) + 1))
 
 
 def pack(w: Depthwise, weight: Array, bias: Array) -> list[Array]:
