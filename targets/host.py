@@ -44,6 +44,7 @@ _ARM_PARTS = {
 }
 
 # Intel's cores with AVX-512 for clients lack the FMA unit of port 5: Ice Lake, Tiger Lake, Rocket Lake (family 6).
+# Hypervisors give these numbers to servers too, which AMX tells apart.
 _INTEL_ONE_FMA_512 = {0x7D, 0x7E, 0x8C, 0x8D, 0xA7}
 
 
@@ -93,18 +94,18 @@ def _isa(flags: str) -> set[str]:
 def _x86_row(processor: dict[str, str]) -> Target:
     isa = _isa(processor.get("flags", ""))
     # A hypervisor may hide extensions of the core it names, so a row must also fit the flags.
-    for row in (*_x86_cores(processor), *reversed(x86.LEVELS)):
+    for row in (*_x86_cores(processor, isa), *reversed(x86.LEVELS)):
         if isa.issuperset(row.isa):
             return row
     missing = ", ".join(name for name in x86.X86_64_V2.isa if name not in isa)
     raise UnsupportedHost(f"target 'native': this CPU is below x86-64-v2, it lacks {missing}")
 
 
-def _x86_cores(processor: dict[str, str]) -> tuple[Target, ...]:
+def _x86_cores(processor: dict[str, str], isa: set[str]) -> tuple[Target, ...]:
     """Rows that describe this core better than its level does, best first."""
     vendor = processor.get("vendor_id")
     family, model = int(processor.get("cpu family", "0")), int(processor.get("model", "0"))
-    if vendor == "GenuineIntel" and family == 6 and model in _INTEL_ONE_FMA_512:
+    if vendor == "GenuineIntel" and family == 6 and model in _INTEL_ONE_FMA_512 and "amx_tile" not in isa:
         return (replace(x86.X86_64_V4, fma_per_cycle=1),)
     if vendor != "AuthenticAMD":
         return ()

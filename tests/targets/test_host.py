@@ -73,6 +73,12 @@ def test_x86_core_by_family_and_model(vendor: str, family: int, model: int, flag
     assert (row.name, row.cpu) == ("native", cpu)
 
 
+@pytest.mark.parametrize(("flags", "units"), [(V4_FLAGS, 1), (f"{V4_FLAGS} amx_tile", 2)])
+def test_a_server_under_the_number_of_a_client_core_has_both_fma_units(flags: str, units: int) -> None:
+    row = host_row("x86_64", x86_cpuinfo("GenuineIntel", 6, 0xA7, flags), NOWHERE)
+    assert (row.cpu, row.fma_per_cycle) == ("x86-64-v4", units)
+
+
 @pytest.mark.parametrize(
     ("flags", "cpu"), [(ZEN4_FLAGS, "znver4"), (V4_FLAGS, "znver3"), (V3_FLAGS, "znver3"), (V2_FLAGS, "x86-64-v2")]
 )
