@@ -53,9 +53,11 @@ uint64_t separable_isa_available(void)
 {
     const uint32_t enabled = enabled_state();
     uint64_t available = 0;
+    uint32_t leaf = 0, subleaf = 0, reg[4] = {0};
     for (int i = 0; i < 64; ++i) {
-        uint32_t reg[4];
-        known_cpuid(features[i].leaf, features[i].subleaf, reg);
+        /* Neighbours share a leaf, and a virtual machine may take 10 us to answer: 1 ms for all bits one by one. */
+        if (features[i].leaf && (features[i].leaf != leaf || features[i].subleaf != subleaf))
+            known_cpuid(leaf = features[i].leaf, subleaf = features[i].subleaf, reg);
         if (features[i].leaf && (reg[features[i].reg] >> features[i].bit & 1) &&
             (enabled & features[i].state) == features[i].state)
             available |= UINT64_C(1) << i;
