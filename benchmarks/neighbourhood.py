@@ -53,7 +53,7 @@ def _conv_tiles(w: Conv, target: Target) -> list[conv.Tile]:
     tiles = []
     for shape in sorted((shape for shape in cycles if cycles[shape] <= reach), key=cycles.__getitem__):
         size, _ = conv.channel_window(w, vectors=shape[2])
-        tiles += [conv.Tile(*shape, conv.unroll_of(size, math.prod(shape)), order) for order in orders]
+        tiles += [conv.Tile(*shape, conv.unroll_of(size, math.prod(shape), w.y.lanes), order) for order in orders]
     return tiles
 
 

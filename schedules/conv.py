@@ -28,6 +28,7 @@ from separable.schedules.kernel import (
     largest_divisor,
     placeholder,
     round_up,
+    start_sums_at,
     unroll_all,
     unroll_and_vectorize,
 )
@@ -130,7 +131,7 @@ def register_tiles(
                 load_cycles = (pixels + vectors) / target.loads_per_cycle
                 in_l1 = depth * vectors * target.lanes * 4 <= target.l1_bytes // 2
                 l2_cycles = 0 if in_l1 else vectors * _L2_CYCLES_PER_VECTOR
-                cost = max(fma_cycles, load_cycles, l2_cycles) + 0.05 * load_cycles + 0.1 * l2_cycles
+                cost = max(fma_cycles, load_cycles, l2_cycles) + 0.05 * load_cycles + 0.2 * l2_cycles
                 cycles[tile_rows, tile_columns, vectors] = tiles * cost
     return cycles
 
@@ -147,12 +148,13 @@ def register_tile(rows: int, columns: int, blocks: int, depth: int, target: Targ
     return min(cycles, key=key)
 
 
-def unroll_of(size: int, accumulators: int) -> int:
+def unroll_of(size: int, accumulators: int, lanes: int) -> int:
     """Input channels in one iteration: a divisor of ``size``.
 
-    About 128 FMAs in one iteration bury the loop's own instructions and stay in the micro-op cache.
+    A whole block of lanes if it divides ``size``, as a block is contiguous and the next one is a plane away: addresses
+    are then constants. Otherwise about 128 FMAs, which bury the loop's own instructions.
     """
-    return largest_divisor(size, max(4, 128 // accumulators))
+    return lanes if size % lanes == 0 else largest_divisor(size, max(4, 128 // accumulators))
 
 
 def default_tile(w: Conv, target: Target) -> Tile:
@@ -165,7 +167,7 @@ def default_tile(w: Conv, target: Target) -> Tile:
         tile_rows,
         tile_columns,
         vectors,
-        unroll_of(size, tile_rows * tile_columns * vectors),
+        unroll_of(size, tile_rows * tile_columns * vectors, w.y.lanes),
         pixels_outer=weight_bytes <= target.l2_bytes // 4,
     )
 
@@ -180,7 +182,7 @@ def pack(w: Conv, tile: Tile, weight: Array, bias: Array) -> list[Array]:
         index, lane = divmod(channel, panel)
         offset = channel // per_group_out * per_group_in - starts[index]
         packed[index, :, :, offset : offset + per_group_in, lane] = weight[channel].transpose(1, 2, 0)
-    padded_bias = np.zeros(w.y.blocks * lanes, np.float32)
+    padded_bias = np.zeros(len(starts) * panel, np.float32)
     padded_bias[: w.y.channels] = bias
     return [packed.reshape(len(starts), *w.window.size, size, tile.vectors, lanes), padded_bias.reshape(-1, lanes)]
 
@@ -215,7 +217,7 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
     padded_rows, padded_columns = round_up(rows, tile.rows), round_up(columns, tile.columns)
     x = placeholder(w.x, "X")
     weight = te.placeholder((panels, *w.window.size, size, tile.vectors, lanes), name="W")
-    bias = te.placeholder((blocks, lanes), name="B")
+    bias = te.placeholder((panels * tile.vectors, lanes), name="B")
     arguments = [x, weight, bias]
 
     if isinstance(w.x, Plain):
@@ -246,7 +248,8 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
         panel = tirx.floordiv(co, tile.vectors)
         channel = _channel_start(w, panel, tile.vectors, size) + k
         pixel = read(channel, row * sy + ky * dy, column * sx + kx * dx)
-        return te.sum(pixel * weight[panel, ky, kx, k, tirx.floormod(co, tile.vectors), c], axis=[ky, kx, k])
+        product = pixel * weight[panel, ky, kx, k, tirx.floormod(co, tile.vectors), c]
+        return te.sum(product, axis=[ky, kx, k])
 
     acc = te.compute((panels * tile.vectors, padded_rows, padded_columns, lanes), product, name="acc")
     if w.residual is not None:
@@ -254,7 +257,7 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
         arguments.append(residual)
 
     def finish(co: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
-        value = acc[co, row, column, c] + bias[co, c]
+        value = acc(co, row, column, c)
         if w.residual is None:
             return w.epilogue(value, None)
         r, q = (
@@ -263,7 +266,7 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
         return w.epilogue(value, residual[co, r + w.residual.halo.top, q + w.residual.halo.left, c])
 
     y = te.compute((blocks, rows, columns, lanes), finish, name="Y")
-    return te.create_prim_func([*arguments, y])
+    return start_sums_at(te.create_prim_func([*arguments, y]), "acc", parameter=2)
 
 
 def schedule(sch: s_tir.Schedule, tile: Tile) -> None:

@@ -22,6 +22,7 @@ from separable.schedules.kernel import (
     into_halo,
     placeholder,
     round_up,
+    start_sums_at,
     unroll_all,
     unroll_and_vectorize,
 )
@@ -114,13 +115,13 @@ def compute(w: Depthwise, tile: Tile) -> tirx.PrimFunc:
         arguments.append(residual)
 
     def finish(b: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
-        value = acc[b, row, column, c] + bias[b, c]
+        value = acc(b, row, column, c)
         if w.residual is None:
             return w.epilogue(value, None)
         return w.epilogue(value, residual[b, row + w.residual.halo.top, column + w.residual.halo.left, c])
 
     y = te.compute((blocks, w.y.height, w.y.width, lanes), finish, name="Y")
-    return te.create_prim_func([*arguments, y])
+    return start_sums_at(te.create_prim_func([*arguments, y]), "acc", parameter=2)
 
 
 def schedule(sch: s_tir.Schedule, tile: Tile) -> None:

@@ -21,6 +21,7 @@ from separable.schedules.kernel import (
     largest_divisor,
     placeholder,
     round_up,
+    start_sums_at,
     unroll_all,
     unroll_and_vectorize,
 )
@@ -63,7 +64,9 @@ def decline(w: DepthwisePointwise, target: Target) -> str | None:
 def default_tile(w: DepthwisePointwise, target: Target) -> Tile:
     """The tiles of the halves by themselves, and the highest band that fits an eighth of L2 and leaves enough bands."""
     _, columns, vectors = conv.register_tile(1, w.y.width, w.y.blocks, w.x.channels, target)
-    pointwise = conv.Tile(1, columns, vectors, conv.unroll_of(w.x.channels, columns * vectors), pixels_outer=True)
+    pointwise = conv.Tile(
+        1, columns, vectors, conv.unroll_of(w.x.channels, columns * vectors, w.y.lanes), pixels_outer=True
+    )
     row_bytes = w.middle.blocks * w.y.lanes * 4 * round_up(w.y.width, columns)
     rows = max(1, min(target.l2_bytes // 8 // row_bytes, w.y.height // _MIN_BANDS, 4))
     first = depthwise.default_tile(w.depthwise, target)
@@ -98,7 +101,7 @@ def compute(w: DepthwisePointwise, tile: Tile) -> tirx.PrimFunc:
     weight = te.placeholder((w.x.blocks, *w.window.size, lanes), name="Wd")
     bias = te.placeholder((w.x.blocks, lanes), name="Bd")
     point_weight = te.placeholder((panels, 1, 1, depth, vectors, lanes), name="Wp")
-    point_bias = te.placeholder((w.y.blocks, lanes), name="Bp")
+    point_bias = te.placeholder((panels * vectors, lanes), name="Bp")
     arguments = [x, weight, bias, point_weight, point_bias]
     ky, kx = te.reduce_axis((0, w.window.size[0]), "ky"), te.reduce_axis((0, w.window.size[1]), "kx")
     k = te.reduce_axis((0, depth), "k")
@@ -115,20 +118,21 @@ def compute(w: DepthwisePointwise, tile: Tile) -> tirx.PrimFunc:
         return te.sum(pixel * panel, axis=[k])
 
     sums = te.compute((w.x.blocks, rows, columns, lanes), tap, name="sums")
-    between = te.compute(sums.shape, lambda b, r, q, c: w.between(sums[b, r, q, c] + bias[b, c], None), name="S")
+    between = te.compute(sums.shape, lambda b, r, q, c: w.between(sums(b, r, q, c), None), name="S")
     acc = te.compute((panels * vectors, rows, columns, lanes), product, name="acc")
     if w.residual is not None:
         residual = placeholder(w.residual, "R")
         arguments.append(residual)
 
     def finish(co: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
-        value = acc[co, row, column, c] + point_bias[co, c]
+        value = acc(co, row, column, c)
         if w.residual is None:
             return w.epilogue(value, None)
         return w.epilogue(value, residual[co, row + w.residual.halo.top, column + w.residual.halo.left, c])
 
     y = te.compute((w.y.blocks, w.y.height, w.y.width, lanes), finish, name="Y")
-    return te.create_prim_func([*arguments, y])
+    func = te.create_prim_func([*arguments, y])
+    return start_sums_at(start_sums_at(func, "sums", parameter=2), "acc", parameter=4)
 
 
 def schedule(sch: s_tir.Schedule, tile: Tile) -> None:

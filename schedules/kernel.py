@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+import tvm_ffi
 from numpy.typing import NDArray
 from tvm import s_tir, te, tirx
+from tvm.s_tir.stmt import SBlock
 
 from separable.schedules.tensor import Blocked, Tensor
 
@@ -81,6 +83,25 @@ def initialise_before(sch: s_tir.Schedule, block: s_tir.schedule.SBlockRV, reduc
     depth = [sch.get(loop).loop_var for loop in sch.get_loops(block)].index(sch.get(reduction).loop_var)
     init = sch.decompose_reduction(block, reduction)
     unroll_and_vectorize(sch, sch.get_loops(init)[depth:])
+
+
+def start_sums_at(func: tirx.PrimFunc, name: str, parameter: int) -> tirx.PrimFunc:
+    """Let the sums of block ``name`` start at the bias, a parameter [block, lane], instead of at zero.
+
+    The sums are indexed [block, ..., lane]. It saves an addition for each of them; TE itself starts reductions at
+    constants only.
+    """
+    bias = func.params[parameter]
+
+    def start(block: SBlock) -> SBlock:
+        if block.name_hint != name:
+            return block
+        first, last = block.init.indices[0], block.init.indices[-1]
+        init = tirx.BufferStore(block.init.buffer, tirx.BufferLoad(bias, [first, last]), block.init.indices)
+        fields = block.iter_vars, block.reads, block.writes, block.name_hint, block.body, init, block.alloc_buffers
+        return SBlock(*fields, block.match_buffers, block.annotations)
+
+    return func.with_body(tvm_ffi.structural_map(func.body, [(SBlock, start)]))
 
 
 def round_up(value: int, multiple: int) -> int:
