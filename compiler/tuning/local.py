@@ -1,0 +1,111 @@
+"""This machine as a device: each program in a process group of its own, with limits and a working directory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import resource
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from separable.compiler.tuning.device import Candidate, DeviceLost, Finished
+
+_MOST_OUTPUT = 1 << 20
+_TAIL = 4096
+_FILE_BYTES = 64 << 20
+_CPUINFO = Path("/proc/cpuinfo")
+
+
+class LocalDevice:
+    """Runs programs here, one at a time.
+
+    Attributes:
+        name: the CPU's model name.
+        runner: a command that programs of another architecture are started with, as ``("qemu-aarch64",)``.
+    """
+
+    def __init__(self, runner: Sequence[str] = ()) -> None:
+        self.runner = tuple(runner)
+        self.name = f"this machine ({_cpu_model()})"
+
+    def describe(self) -> Mapping[str, object]:
+        """The CPU and how many CPUs may be used."""
+        return {"machine": platform.machine(), "cpu": _cpu_model(), "cpus": len(os.sched_getaffinity(0))}
+
+    def run(self, candidate: Candidate) -> Finished:
+        """Run a program to its end, or to that of its time; nothing of it is left behind.
+
+        Raises:
+            DeviceLost: the process cannot be started, as the system has no memory or no disk left.
+        """
+        try:
+            with tempfile.TemporaryDirectory(prefix="separable-run-") as folder:
+                return self._run(candidate, Path(folder))
+        except OSError as error:
+            raise DeviceLost(f"this machine cannot start a candidate: {error}") from error
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def _run(self, candidate: Candidate, folder: Path) -> Finished:
+        work = folder / "work"
+        work.mkdir()
+        for name, path in candidate.files.items():
+            (work / name).symlink_to(path.resolve())
+        command = [*self.runner, str(candidate.program.resolve()), *candidate.arguments]
+        with (folder / "stdout").open("w+b") as out, (folder / "stderr").open("w+b") as err:
+            start = time.perf_counter()
+            # An empty environment, as on every device; a group of its own, so that its children end with it.
+            process = subprocess.Popen(
+                command, cwd=work, env={}, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+            )
+            timed_out = False
+            try:
+                _limit(process.pid, candidate)
+                process.wait(candidate.timeout_s)
+            except subprocess.TimeoutExpired:
+                timed_out = True
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            wall_s = time.perf_counter() - start
+            out.seek(0)
+            err.seek(max(0, err.seek(0, os.SEEK_END) - _TAIL))
+            return Finished(
+                process.returncode,
+                out.read(_MOST_OUTPUT).decode(errors="replace"),
+                err.read(_TAIL).decode(errors="replace"),
+                timed_out,
+                wall_s,
+            )
+
+
+def _limit(pid: int, candidate: Candidate) -> None:
+    """Set the limits of a process that has just started: cheaper than between fork and exec of this large one."""
+    seconds = int(candidate.timeout_s * (os.cpu_count() or 1)) + 1
+    limits = {
+        resource.RLIMIT_AS: candidate.memory_bytes,
+        resource.RLIMIT_CPU: seconds,
+        resource.RLIMIT_FSIZE: _FILE_BYTES,
+        resource.RLIMIT_CORE: 0,
+    }
+    for kind, value in limits.items():
+        with contextlib.suppress(ProcessLookupError):
+            _, hard = resource.prlimit(pid, kind)
+            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.prlimit(pid, kind, (value, value))
+
+
+def _cpu_model() -> str:
+    try:
+        lines = _CPUINFO.read_text(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.lower().startswith(("model name", "hardware"))]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,76 @@
+"""Objects + a measuring program in C -> a static executable, which needs nothing of the device but its kernel.
+
+Compiled for musl: such a program runs on every Linux, Android included. The C objects are compiled once for a target;
+a candidate then costs one run of the linker.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+import subprocess
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from separable.compiler.emit.c_source import RUNTIME
+from separable.compiler.errors import LinkError, ToolchainMissing
+from separable.targets.row import Target
+
+_HERE = Path(__file__).parent
+_STATIC = {"x86_64": "x86_64-linux-musl", "aarch64": "aarch64-linux-musl"}
+_COMPILE = ("-std=c11", "-O2", "-fno-sanitize=all", "-g0", "-pthread", "-c")
+_LINK = ("-static", "-fno-sanitize=all", "-pthread", "-Wl,--strip-all", "-lm")
+
+
+class StaticLinker:
+    """Links programs for one target.
+
+    Attributes:
+        target: what they run on.
+        folder: where the objects that all of them share lie.
+    """
+
+    def __init__(self, target: Target, folder: Path) -> None:
+        self.target = target
+        self.folder = folder
+        self._objects: dict[Path, Path] = {}
+
+    def link(self, output: Path, sources: Sequence[str], objects: Sequence[Path]) -> Path:
+        """Link C files of this folder, or of the runtime, with objects to a program.
+
+        Raises:
+            ToolchainMissing: there is no C compiler.
+            LinkError: it failed.
+        """
+        shared = [self._object(source) for source in sources]
+        self._zig(*_LINK, *map(str, (*shared, *objects)), "-o", str(output))
+        return output
+
+    def compile(self, source: Path, output: Path) -> Path:
+        """Compile a C file or one of assembly to an object; raises as :func:`link`."""
+        self._zig(*_COMPILE, f"-I{RUNTIME}", f"-I{_HERE}", str(source), "-o", str(output))
+        return output
+
+    def _object(self, source: str) -> Path:
+        """The object of a C file by its name, compiled at its first use."""
+        path = _HERE / source if (_HERE / source).exists() else RUNTIME / source
+        if path not in self._objects:
+            self._objects[path] = self.compile(path, self.folder / f"{path.stem}.o")
+        return self._objects[path]
+
+    def _zig(self, *arguments: str) -> None:
+        command = [_zig_program(), "cc", "-target", _STATIC[self.target.arch], *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        if done.returncode != 0:
+            raise LinkError(f"the C compiler failed ({done.returncode}): {shlex.join(command)}\n{done.stderr.strip()}")
+
+
+@cache
+def _zig_program() -> str:
+    """The executable itself: through ``python -m ziglang`` each call would start Python first."""
+    spec = importlib.util.find_spec("ziglang")
+    path = Path(spec.submodule_search_locations[0]) / "zig" if spec and spec.submodule_search_locations else None
+    if path is None or not path.is_file():
+        raise ToolchainMissing("no C compiler: the package ziglang is not installed; `pip install ziglang`")
+    return str(path)
