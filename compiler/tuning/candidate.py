@@ -33,11 +33,11 @@ from separable.compiler.tuning.reference import (
 from separable.schedules import registry
 from separable.schedules.overread import overread_bytes
 from separable.schedules.space import Tile
-from separable.schedules.workload import Workload
+from separable.schedules.workload import Conv, Dense, Depthwise, DepthwisePointwise, Workload
 from separable.targets.row import Target
 
 TOLERANCE = 2e-5
-"""Largest error, relative to the largest output, that the order of float32 sums explains; wrong kernels miss by more."""
+"""Largest error, relative to the largest output, that the order of float32 sums explains; wrong kernels are far off."""
 
 _SYMBOL = "separable_candidate"
 _SOURCES = ("kernel_main.c", "harness.c", "threads.c")
@@ -153,17 +153,20 @@ class CandidateBuilder:
         return Candidate(program, files, (*map(str, numbers), self.cpus, kinds), timeout_s=_TIMEOUT_S)
 
     def _make_data(self, w: Workload) -> _Data:
+        assert isinstance(w, Conv | Depthwise | DepthwisePointwise | Dense)
         random = np.random.default_rng(0)
-        x = random_image(w.x, random)  # type: ignore[union-attr, arg-type]  # tuned workloads have one input
-        constants = random_constants(w, random)
-        layout = getattr(w, "residual", None)
-        residual = random_image(layout, random) if layout is not None else None
+        x, constants = random_image(w.x, random), random_constants(w, random)
+        layout = None if isinstance(w, Dense) else w.residual
+        residual = residual_file = None
+        if layout is not None:
+            residual = random_image(layout, random)
+            residual_file = self._store(to_buffer(residual, layout, fill=math.nan, halo=math.nan))
         expected = expected_output(w, x, constants, residual)
         self._data[w] = data = _Data(
-            self._store(to_buffer(x, w.x, fill=math.nan, halo=0.0)),  # type: ignore[union-attr, arg-type]
+            self._store(to_buffer(x, w.x, fill=math.nan, halo=0.0)),
             constants,
-            None if residual is None else self._store(to_buffer(residual, layout, fill=math.nan, halo=math.nan)),
-            self._store(to_buffer(expected, w.y, fill=math.nan, halo=math.nan)),  # type: ignore[arg-type]
+            residual_file,
+            self._store(to_buffer(expected, w.y, fill=math.nan, halo=math.nan)),
         )
         return data
 

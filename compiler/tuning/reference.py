@@ -1,4 +1,4 @@
-"""What a workload computes, in float64 by numpy: the output that a candidate's is compared with. Images are [C, H, W]."""
+"""What a workload computes, in float64 by numpy: what a candidate's output is compared with. Images are [C, H, W]."""
 
 from __future__ import annotations
 

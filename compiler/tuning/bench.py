@@ -1,0 +1,189 @@
+"""Trials, from tile to record: built, run and checked one after the other, the next built while one runs.
+
+What was measured already, now or by an earlier run on the same file, is not measured again. A record is on the disk
+before anybody learns of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Event, Lock, Semaphore
+
+import separable
+from separable.compiler._tvm import tvm
+from separable.compiler.tuning.candidate import CandidateBuilder, CandidateFailed, read_timing
+from separable.compiler.tuning.device import Candidate
+from separable.compiler.tuning.pool import Pool
+from separable.compiler.tuning.records import KERNEL, NETWORK, Record, RecordsFile, now, row_key
+from separable.compiler.tuning.tasks import Task
+from separable.schedules.space import Tile
+
+_AHEAD = 2
+"""Candidates that are built ahead of the devices; more would only be stale when a better guess is known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What became of a trial: a record, or why there is none."""
+
+    task: Task
+    tile: Tile
+    record: Record | None
+    failure: str = ""
+
+    @property
+    def seconds(self) -> float | None:
+        """The time of one call; None if the trial failed."""
+        return self.record.nanoseconds / 1e9 if self.record else None
+
+
+class Bench:
+    """Measures tiles.
+
+    Attributes:
+        error: what ended the measuring for good: no device, or a full disk under the records.
+        trials: how many were begun; those of earlier runs do not count.
+    """
+
+    def __init__(
+        self, builder: CandidateBuilder, pool: Pool, records: RecordsFile, observe: Callable[[Outcome], None]
+    ) -> None:
+        """Take up what ``records`` holds for this row and number of threads; ``observe`` is told every new outcome."""
+        self.error: BaseException | None = None
+        self.trials = 0
+        self._builder = builder
+        self._pool = pool
+        self._records = records
+        self._observe = observe
+        self._stopped = Event()
+        self._lock = Lock()
+        self._row = row_key(builder.target)
+        self._build_threads = ThreadPoolExecutor(1 + (pool.size > 2), "build")
+        self._run_threads = ThreadPoolExecutor(pool.size, "run")
+        self._slots: dict[tuple[str, Tile], Future[Outcome]] = {}
+        self._places = Semaphore(pool.size + _AHEAD if pool.overlap else 1)
+
+    def known(self, tasks: list[Task]) -> list[Outcome]:
+        """What earlier runs measured of these tasks; such trials end at once."""
+        by_workload = {task.workload: task for task in tasks}
+        best: dict[tuple[str, Tile], Outcome] = {}
+        for record in self._records.earlier.records:
+            task = by_workload.get(record.workload)
+            same = record.stage == KERNEL and (record.target, record.threads) == (self._row, self._builder.threads)
+            if task is None or not same or record.tile not in task.space.tiles:
+                continue
+            other = best.get((task.name, record.tile))
+            if other is None or other.record is None or record.nanoseconds < other.record.nanoseconds:
+                best[task.name, record.tile] = Outcome(task, record.tile, record)
+        for key, outcome in best.items():
+            future: Future[Outcome] = Future()
+            self._slots[key] = future
+            future.set_result(outcome)
+        return list(best.values())
+
+    def submit(self, task: Task, tile: Tile) -> Future[Outcome]:
+        """Measure a tile; the future never raises."""
+        key = (task.name, tile)
+        with self._lock:
+            if key in self._slots:
+                return self._slots[key]
+            future: Future[Outcome] = Future()
+            self._slots[key] = future
+            self.trials += 1
+        self._build_threads.submit(self._build, task, tile, future)
+        return future
+
+    def record_network(self, task: Task, tile: Tile, samples_ns: tuple[float, ...], device: str) -> None:
+        """Record the choice of a network's measurement, which outweighs all kernels measured alone.
+
+        Raises:
+            RecordsUnwritable: as :meth:`RecordsFile.append`.
+        """
+        self._records.append(self._make_record(task, tile, NETWORK, samples_ns, device, None))
+
+    @property
+    def stopped(self) -> bool:
+        """Whether trials end without being measured."""
+        return self._stopped.is_set()
+
+    def stop(self) -> None:
+        """Let all trials end; the one that runs right now still finishes."""
+        self._stopped.set()
+
+    def close(self) -> None:
+        """Stop, and wait for the threads."""
+        self.stop()
+        self._build_threads.shutdown(cancel_futures=False)
+        self._run_threads.shutdown(cancel_futures=False)
+
+    def _build(self, task: Task, tile: Tile, future: Future[Outcome]) -> None:
+        self._places.acquire()
+        try:
+            if self.stopped:
+                raise CandidateFailed("the search has ended")
+            candidate = self._builder.build(task.workload, tile)
+        except CandidateFailed as error:
+            self._leave(future, Outcome(task, tile, None, str(error)))
+        except BaseException as error:
+            self._give_up(error)
+            self._leave(future, Outcome(task, tile, None, str(error)))
+        else:
+            self._run_threads.submit(self._run, task, tile, candidate, future)
+
+    def _run(self, task: Task, tile: Tile, candidate: Candidate, future: Future[Outcome]) -> None:
+        try:
+            if self.stopped:
+                raise CandidateFailed("the search has ended")
+            ran = self._pool.run(candidate)
+            timing = read_timing(ran.finished)
+            record = self._make_record(task, tile, KERNEL, timing.samples_ns, ran.device, timing.frequency_khz)
+            with self._lock:
+                self._records.append(record)
+            outcome = Outcome(task, tile, record)
+        except CandidateFailed as error:
+            outcome = Outcome(task, tile, None, str(error))
+        except BaseException as error:
+            self._give_up(error)
+            outcome = Outcome(task, tile, None, str(error))
+        finally:
+            candidate.program.unlink(missing_ok=True)
+        self._leave(future, outcome)
+
+    def _leave(self, future: Future[Outcome], outcome: Outcome) -> None:
+        self._places.release()
+        if not self.stopped or outcome.record is not None:
+            self._observe(outcome)
+        future.set_result(outcome)
+
+    def _give_up(self, error: BaseException) -> None:
+        with self._lock:
+            self.error = self.error or error
+        self.stop()
+
+    def _make_record(
+        self,
+        task: Task,
+        tile: Tile,
+        stage: str,
+        samples_ns: tuple[float, ...],
+        device: str,
+        frequency_khz: tuple[int, int] | None,
+    ) -> Record:
+        return Record(
+            workload=task.workload,
+            target=self._row,
+            threads=self._builder.threads,
+            tile=tile,
+            stage=stage,
+            samples_ns=samples_ns,
+            device=device,
+            frequency_khz=frequency_khz,
+            versions=_versions(),
+            date=now(),
+        )
+
+
+def _versions() -> Mapping[str, str]:
+    return {"separable": separable.__version__, "tvm": tvm.__version__}
