@@ -19,6 +19,8 @@ from separable.benchmarks.server import Failure, Ready, Start
 # Signals are on their way for some microseconds.
 _SETTLE_SECONDS = 0.001
 _CLOSE_SECONDS = 5
+# Whoever takes longer to load a model or for one turn will not come back.
+_ANSWER_SECONDS = 300
 
 
 class ContenderFailed(Exception):
@@ -98,7 +100,8 @@ class Contender:
     def _ask(self, message: Start | int) -> Any:
         try:
             self._pipe.send(message)
-            reply = self._pipe.recv()
+            late = not self._pipe.poll(_ANSWER_SECONDS)
+            reply = Failure(f"it gave no answer for {_ANSWER_SECONDS} s") if late else self._pipe.recv()
         except (EOFError, ConnectionError):
             self._process.wait(_CLOSE_SECONDS)
             reply = Failure(f"its process ended with code {self._process.returncode}{self._last_words()}")

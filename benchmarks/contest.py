@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
 from separable.benchmarks.bandwidth import measure_copy_bandwidth
 from separable.benchmarks.contender import Contender, ContenderFailed
 from separable.benchmarks.conversion import Entrant
+from separable.benchmarks.costs import Costs, median_costs
+from separable.benchmarks.outputs import check_outputs
 from separable.benchmarks.peers import OURS
-from separable.benchmarks.peers.peer import Array
-from separable.benchmarks.server import Costs
+from separable.benchmarks.peers.peer import Task
+from separable.benchmarks.program import ProgramFailed, run_program
 from separable.benchmarks.statistics import Comparison, Summary, Times, compare, summarize
 from separable.benchmarks.workload import Workload
 from separable.compiler.peak import measure_peak
 
-TOLERANCE = 1e-4
-"""How far our outputs may differ from ONNX Runtime's, relative to the range of the output."""
-
-PEER_TOLERANCE = 1e-3
-"""The same for peers, some of which multiply in ways that round more, such as Winograd's."""
+ALLOWED_MB = 4.0
+"""What a C program that runs our library may need beyond weights and arena, in 10^6 bytes: libc, code, its arrays."""
 
 _RUNS_PER_TURN = 10
 
@@ -37,9 +37,12 @@ class Contest:
         flops: floating-point operations of a run; a multiply-add counts as two.
         peak_gflops: what the FMA units of one core reach, times the threads, in 10^9 operations per second.
         copy_gbs: what the threads together copy, read and written bytes counted, in 10^9 bytes per second.
+        weight_bytes: size of the weights in our library.
+        arena_bytes: size of the memory that our library allocates for intermediates.
         times: every run of every contender, by title; the first contender is ours.
-        costs: load time, first run and memory of every contender, by title.
-        errors: the largest difference to the right outputs, relative to their range, by title.
+        costs: load time, first run and memory by title, medians over fresh processes: of every contender, and under
+            the title ``program`` of a C program with our library if that was measured.
+        errors: the largest difference to the right outputs, relative to their range, by title as in ``costs``.
         failures: who could not take part and why, by the peer's name.
     """
 
@@ -48,6 +51,8 @@ class Contest:
     flops: int
     peak_gflops: float
     copy_gbs: float
+    weight_bytes: int
+    arena_bytes: int
     times: Mapping[str, Times]
     costs: Mapping[str, Costs]
     errors: Mapping[str, float]
@@ -62,6 +67,16 @@ class Contest:
     def ours(self) -> str:
         """Our title."""
         return next(iter(self.times))
+
+    @property
+    def program(self) -> str:
+        """The title of the C program with our library."""
+        return f"{self.ours} (C)"
+
+    @property
+    def allowed_mb(self) -> float:
+        """How much memory the C program may need, in 10^6 bytes."""
+        return (self.weight_bytes + self.arena_bytes) / 1e6 + ALLOWED_MB
 
     @property
     def fastest_peer(self) -> str | None:
@@ -89,6 +104,8 @@ def hold_contest(
     threads: int,
     cpus: Sequence[int],
     rounds: int,
+    processes: int = 1,
+    program: Path | None = None,
     failures: Mapping[str, str] | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> Contest:
@@ -100,6 +117,8 @@ def hold_contest(
         threads: threads of each.
         cpus: the CPUs that all of them are pinned to; as many as threads.
         rounds: how many turns each takes; who begins changes from round to round.
+        processes: in how many fresh processes the costs are measured.
+        program: a C program with our library, whose costs are measured too.
         failures: who failed before, by the peer's name.
         advance: called after each round.
 
@@ -110,11 +129,14 @@ def hold_contest(
     with ExitStack() as stack:
         contenders: list[Contender] = []
         errors: dict[str, float] = {}
+        costs: dict[str, Costs] = {}
         for entrant in entrants:
             task = workload.task(entrant.model, threads)
             try:
                 contender = stack.enter_context(Contender(entrant.name, task, cpus, entrant.python))
                 errors[contender.title] = check_outputs(entrant.name, contender.outputs, workload.expected)
+                again = _costs_of_others(entrant, task, cpus, processes - 1)
+                costs[contender.title] = median_costs([contender.costs, *again])
             except ContenderFailed as error:
                 _excuse(error, failed)
             else:
@@ -124,16 +146,44 @@ def hold_contest(
         peaks.append(measure_peak().gflops)
         copies.append(measure_copy_bandwidth(threads))
     finished = [contender for contender in contenders if contender.name not in failed]
-    return Contest(
+    result = Contest(
         model=workload.name,
         threads=threads,
         flops=workload.flops,
         peak_gflops=threads * max(peaks),
         copy_gbs=max(copies),
+        weight_bytes=workload.weight_bytes,
+        arena_bytes=workload.arena_bytes,
         times={contender.title: np.array(turns[contender.name]) for contender in finished},
-        costs={contender.title: contender.costs for contender in finished},
-        errors=errors,
+        costs={contender.title: costs[contender.title] for contender in finished},
+        errors={contender.title: errors[contender.title] for contender in finished},
         failures=failed,
+    )
+    return result if program is None else _with_program(result, program, workload, cpus, processes)
+
+
+def _costs_of_others(entrant: Entrant, task: Task, cpus: Sequence[int], processes: int) -> Iterator[Costs]:
+    """What further processes cost, one after the other."""
+    for _ in range(processes):
+        with Contender(entrant.name, task, cpus, entrant.python) as contender:
+            yield contender.costs
+
+
+def _with_program(contest: Contest, program: Path, workload: Workload, cpus: Sequence[int], processes: int) -> Contest:
+    """The contest with what our library costs in a C program, or the reason why that is not known."""
+    task = workload.task(workload.library, contest.threads)
+    costs, errors = [], []
+    try:
+        for _ in range(processes):
+            spent, outputs = run_program(program, task, cpus)
+            costs.append(spent)
+            errors.append(check_outputs(OURS, outputs, workload.expected))
+    except (ContenderFailed, ProgramFailed) as error:
+        return replace(contest, failures={**contest.failures, contest.program: str(error)})
+    return replace(
+        contest,
+        costs={contest.program: median_costs(costs), **contest.costs},
+        errors={contest.program: max(errors), **contest.errors},
     )
 
 
@@ -160,28 +210,3 @@ def _excuse(error: ContenderFailed, failed: dict[str, str]) -> None:
     if error.name == OURS:
         raise error
     failed[error.name] = error.reason
-
-
-def check_outputs(name: str, outputs: Mapping[str, Array], expected: Mapping[str, Array]) -> float:
-    """The largest error of the outputs of the peer ``name``: times of different results are no comparison.
-
-    Raises:
-        ContenderFailed: it is above ``TOLERANCE`` for ours, ``PEER_TOLERANCE`` for others, or a shape differs.
-    """
-    allowed = TOLERANCE if name == OURS else PEER_TOLERANCE
-    errors = [0.0]
-    for key, right in expected.items():
-        if outputs[key].shape != right.shape:
-            raise ContenderFailed(name, f"output '{key}' has shape {outputs[key].shape}, not {right.shape}")
-        errors.append(relative_error(outputs[key], right))
-        if not errors[-1] <= allowed:
-            raise ContenderFailed(
-                name, f"output '{key}' differs by {errors[-1]:.1e} of its range, allowed is {allowed:g}"
-            )
-    return max(errors)
-
-
-def relative_error(actual: Array, expected: Array) -> float:
-    """The largest absolute difference, relative to the range of ``expected``; NaN if either has one."""
-    spread = float(np.ptp(expected)) or 1.0
-    return float(np.abs(actual.astype(np.float64) - expected).max()) / spread

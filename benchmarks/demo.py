@@ -11,9 +11,10 @@ import typer
 from rich.console import Console
 
 from separable.benchmarks.contender import ContenderFailed
-from separable.benchmarks.contest import TOLERANCE, hold_contest, relative_error
+from separable.benchmarks.contest import hold_contest
 from separable.benchmarks.conversion import prepare_entrant
 from separable.benchmarks.machine import describe_machine
+from separable.benchmarks.outputs import TOLERANCE, relative_error
 from separable.benchmarks.peers import OURS
 from separable.benchmarks.peers.peer import Array
 from separable.benchmarks.reference import reference_outputs
@@ -56,7 +57,17 @@ def demo(
         expected = reference_outputs(model, inputs)
         _verify(logits, *expected.values())
         _time(
-            Workload("MobileNet V1", model, model, here.library, inputs, expected, flops=2 * here.manifest["mult_adds"])
+            Workload(
+                "MobileNet V1",
+                model,
+                model,
+                here.library,
+                inputs,
+                expected,
+                flops=2 * here.manifest["mult_adds"],
+                weight_bytes=here.manifest["weight_bytes"],
+                arena_bytes=here.manifest["arena_bytes"],
+            )
         )
     except (CompileError, WeightsError, ContenderFailed, OSError) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False)
@@ -121,7 +132,7 @@ def _time(workload: Workload) -> None:
     """Ours and ONNX Runtime in turns."""
     _heading("Latency, in turns with ONNX Runtime")
     cpus = sorted(os.sched_getaffinity(0))
-    entrants = [prepare_entrant(name, workload, workload.model.parent) for name in (OURS, "onnxruntime")]
+    entrants = [prepare_entrant(name, workload) for name in (OURS, "onnxruntime")]
     contests = []
     for threads in range(1, min(len(cpus), 2) + 1):
         with console.status(f"measuring with {threads} thread{'s' * (threads > 1)}"):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from separable.benchmarks.machine import pinned
 from separable.benchmarks.peers.peer import Array
 from separable.runtime.loader import load
 
@@ -34,13 +35,8 @@ class LayerTime:
 
 def profile_layers(library: Path, inputs: Mapping[str, Array], peak_gflops: float) -> list[LayerTime]:
     """Time the kernels in execution order, on one thread and the first CPU that may be used."""
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(allowed)})
-    try:
-        with load(library, threads=1) as model:
-            runs = [model.profile(inputs) for _ in range(_WARM_RUNS + _RUNS)][_WARM_RUNS:]
-    finally:
-        os.sched_setaffinity(0, allowed)
+    with pinned({min(os.sched_getaffinity(0))}), load(library, threads=1) as model:
+        runs = [model.profile(inputs) for _ in range(_WARM_RUNS + _RUNS)][_WARM_RUNS:]
     layers = []
     for times in zip(*runs, strict=True):
         nanoseconds = float(np.median([time.nanoseconds for time in times]))

@@ -1,13 +1,26 @@
-"""Where a measurement was made."""
+"""Where a measurement is made."""
 
 from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from separable.targets.host import detect_host
+
+
+@contextmanager
+def pinned(cpus: Iterable[int]) -> Iterator[None]:
+    """Keep this thread, and the processes that it starts meanwhile, to some CPUs."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def describe_machine() -> dict[str, str]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from rich import box
 from rich.table import Table
 
-from separable.benchmarks.contest import Contest
+from separable.benchmarks.contest import ALLOWED_MB, Contest
 from separable.benchmarks.layers import LayerTime
 
 Layers = Mapping[str, Sequence[LayerTime]]
@@ -31,6 +31,7 @@ def results_table(contest: Contest) -> Table:
     for row in result_rows(contest):
         if row["failure"]:
             table.add_row(row["contender"], *("",) * 6, "failed")
+        if row["contender"] not in contest.times:
             continue
         table.add_row(
             row["contender"],
@@ -49,15 +50,26 @@ def results_table(contest: Contest) -> Table:
 def costs_table(contest: Contest) -> Table:
     """What it takes each contender to get to its first result."""
     table = _new_table(
-        f"{heading(contest)}: to the first result",
+        f"{heading(contest)}: to the first result, medians over fresh processes",
         "error: largest difference to ONNX Runtime's outputs without optimisation, relative to their range\n"
-        "MB: peak resident memory beyond that of Python with numpy",
-        ("load ms", "first run ms", "MB", "error"),
+        "load: after imports; MB: peak resident memory beyond that of Python with numpy"
+        + (f"\n{program_note(contest)}" if contest.program in contest.costs else ""),
+        ("load ms", "first run ms", "sum ms", "MB", "error"),
     )
     for title, costs in contest.costs.items():
-        numbers = (f"{costs.load_ms:.1f}", f"{costs.first_run_ms:.1f}", f"{costs.memory_mb:.1f}")
-        table.add_row(title, *numbers, f"{contest.errors[title]:.0e}")
+        times = (f"{value:.1f}" for value in (costs.load_ms, costs.first_run_ms, costs.first_result_ms))
+        table.add_row(title, *times, f"{costs.memory_mb:.1f}", f"{contest.errors[title]:.0e}")
     return table
+
+
+def program_note(contest: Contest) -> str:
+    """How the C program was measured, and whether it keeps to the memory that it is allowed."""
+    needed = contest.costs[contest.program].memory_mb
+    return (
+        f"{contest.program}: a whole process, nothing subtracted; {needed:.1f} MB, "
+        f"{'within' if needed <= contest.allowed_mb else 'above'} {contest.allowed_mb:.1f} MB = "
+        f"weights {contest.weight_bytes / 1e6:.1f} + arena {contest.arena_bytes / 1e6:.1f} + {ALLOWED_MB:g}"
+    )
 
 
 def summary_table(contests: Sequence[Contest]) -> Table:
@@ -68,13 +80,11 @@ def summary_table(contests: Sequence[Contest]) -> Table:
         ("threads", "ours", "peak", "theirs", "ratio", "95 %"),
     )
     table.add_column("fastest peer, ours is")
-    ratios: dict[int, list[float]] = {}
     for contest in contests:
         peer = contest.fastest_peer
         if peer is None:
             continue
         comparison = contest.against(peer)
-        ratios.setdefault(contest.threads, []).append(comparison.ratio)
         table.add_row(
             contest.model,
             str(contest.threads),
@@ -85,11 +95,20 @@ def summary_table(contests: Sequence[Contest]) -> Table:
             f"{comparison.low:.3f}-{comparison.high:.3f}",
             f"{peer}, {comparison.verdict}",
         )
-    for threads, values in ratios.items():
-        if len(values) > 1:
-            mean = math.exp(math.fsum(map(math.log, values)) / len(values))
+    for threads, mean in mean_ratios(contests).items():
+        if sum(contest.threads == threads for contest in contests) > 1:
             table.add_row("geometric mean", str(threads), "", "", "", f"{mean:.3f}")
     return table
+
+
+def mean_ratios(contests: Sequence[Contest]) -> dict[int, float]:
+    """The geometric mean of the ratios to the fastest peer of each contest, by the number of threads."""
+    logarithms: dict[int, list[float]] = {}
+    for contest in contests:
+        if contest.fastest_peer is not None:
+            ratio = contest.against(contest.fastest_peer).ratio
+            logarithms.setdefault(contest.threads, []).append(math.log(ratio))
+    return {threads: math.exp(math.fsum(values) / len(values)) for threads, values in logarithms.items()}
 
 
 def heading(contest: Contest) -> str:
@@ -97,41 +116,51 @@ def heading(contest: Contest) -> str:
     return f"{contest.model}, {contest.threads} thread{'s' * (contest.threads > 1)}"
 
 
-def write_csv(contests: Sequence[Contest], path: Path) -> None:
-    """Write what the tables show."""
+def csv_text(contests: Sequence[Contest]) -> str:
+    """What the tables show: the rows of every contest, at least one."""
     rows = [row for contest in contests for row in result_rows(contest)]
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
 
 
-def write_json(contests: Sequence[Contest], layers: Layers, machine: Mapping[str, str], path: Path) -> None:
-    """Write the machine, the tables' rows, our layers, and every single time in milliseconds, [rounds][runs]."""
+def json_text(
+    contests: Sequence[Contest], layers: Layers, machine: Mapping[str, str], failures: Mapping[str, str]
+) -> str:
+    """The machine, the tables' rows, our layers, what failed, and every single time in milliseconds, [rounds][runs]."""
     content = {
         "machine": dict(machine),
+        "mean_ratios": mean_ratios(contests),
+        "failures": dict(failures),
         "contests": [
             {
                 "rows": result_rows(contest),
                 "peak_gflops": contest.peak_gflops,
                 "copy_gbs": contest.copy_gbs,
                 "flops": contest.flops,
+                "weight_bytes": contest.weight_bytes,
+                "arena_bytes": contest.arena_bytes,
                 "times_ms": {title: times.tolist() for title, times in contest.times.items()},
             }
             for contest in contests
         ],
         "layers": {model: [asdict(layer) for layer in times] for model, times in layers.items()},
     }
-    path.write_text(json.dumps(content, indent=1) + "\n")
+    return json.dumps(content, indent=1) + "\n"
 
 
 def result_rows(contest: Contest) -> list[dict[str, Any]]:
-    """One row for each contender, ours first; who failed comes last, with the reason in ``failure`` and no numbers."""
+    """One row for each contender, ours first, then the C program, and who failed, with the reason in ``failure``.
+
+    What was not measured is "": the times of the C program, and everything of who failed.
+    """
     rows = [_row(contest, title) for title in contest.times]
-    start = {"model": contest.model, "threads": contest.threads}
-    for name, reason in contest.failures.items():
-        rows.append({**dict.fromkeys(rows[0], ""), **start, "contender": name, "failure": reason})
-    return rows
+    blank = {**dict.fromkeys(rows[0], ""), "model": contest.model, "threads": contest.threads}
+    if contest.program in contest.costs:
+        rows.append({**blank, "contender": contest.program, **_costs(contest, contest.program)})
+    return rows + [{**blank, "contender": name, "failure": reason} for name, reason in contest.failures.items()]
 
 
 def _row(contest: Contest, title: str) -> dict[str, Any]:
@@ -146,10 +175,14 @@ def _row(contest: Contest, title: str) -> dict[str, Any]:
         "ratio_low": comparison.low if comparison else 1.0,
         "ratio_high": comparison.high if comparison else 1.0,
         "verdict": comparison.verdict if comparison else "",
-        **asdict(contest.costs[title]),
-        "error": contest.errors[title],
+        **_costs(contest, title),
         "failure": "",
     }
+
+
+def _costs(contest: Contest, title: str) -> dict[str, float]:
+    costs = contest.costs[title]
+    return {**asdict(costs), "first_result_ms": costs.first_result_ms, "error": contest.errors[title]}
 
 
 def _new_table(title: str, caption: str, numbers: Sequence[str]) -> Table:

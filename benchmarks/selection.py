@@ -24,6 +24,11 @@ def variant_name(network: MobileNetV1) -> str:
     return f"v1-{network.alpha}-{network.resolution}"
 
 
+def model_name(model: MobileNetV1 | Path) -> str:
+    """What a model is called in the results."""
+    return model.stem if isinstance(model, Path) else variant_name(model)
+
+
 def parse_models(text: str) -> list[MobileNetV1 | Path]:
     """Networks of the zoo by name, ``v1-0.75-192``, all sixteen as ``all-variants``, and ONNX files by path.
 

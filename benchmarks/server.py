@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from separable.benchmarks.costs import Costs
 from separable.benchmarks.peers import PEERS, find_peer
 from separable.benchmarks.peers.peer import Array, Session, Task
 
@@ -32,23 +33,6 @@ class Start:
     peer: str
     task: Task
     cpus: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Costs:
-    """What a contender costs before its runs are fast.
-
-    Attributes:
-        load_ms: from the model's file to a session, in milliseconds; the peer's code is in memory by then.
-        first_run_ms: the first run, in milliseconds.
-        memory_mb: the peak of resident memory until after the first run, in 10^6 bytes, beyond that of Python with
-            numpy, the inputs and what only the peer's Python interface needs. The peer's code and the weights count,
-            also where they are pages of files.
-    """
-
-    load_ms: float
-    first_run_ms: float
-    memory_mb: float
 
 
 @dataclass(frozen=True)

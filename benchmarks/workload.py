@@ -27,6 +27,8 @@ class Workload:
         inputs: one array for each input, by name.
         expected: the outputs for these inputs, by name.
         flops: floating-point operations of its convolutions and dense layers; a multiply-add counts as two.
+        weight_bytes: size of the weights in the library.
+        arena_bytes: size of the memory that the library allocates for intermediates.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Workload:
     inputs: Mapping[str, Array]
     expected: Mapping[str, Array]
     flops: int
+    weight_bytes: int
+    arena_bytes: int
 
     def task(self, model: Path, threads: int) -> Task:
         """What a contender is given that opens ``model``."""
@@ -60,7 +64,9 @@ def prepare_workload(model: Path, folder: Path) -> Workload:
         compiled.library,
         inputs,
         reference_outputs(model, inputs),
-        2 * compiled.manifest["mult_adds"],
+        flops=2 * compiled.manifest["mult_adds"],
+        weight_bytes=compiled.manifest["weight_bytes"],
+        arena_bytes=compiled.manifest["arena_bytes"],
     )
 
 

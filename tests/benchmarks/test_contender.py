@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from separable.benchmarks import contender
 from separable.benchmarks.contender import Contender, ContenderFailed
 from separable.benchmarks.peers.peer import Task
 from separable.benchmarks.workload import Workload
@@ -22,30 +23,30 @@ def task(workload: Workload) -> Task:
 
 
 def test_takes_turns(task: Task, cpus: list[int]) -> None:
-    with Contender("onnxruntime", task, cpus) as contender:
-        assert contender.title.startswith("ONNX Runtime 1.")
-        assert contender.outputs["y"].tolist() == [[0, 0, 1, 2]]
-        assert contender.costs.load_ms > 0
-        assert contender.costs.first_run_ms > 0
-        assert contender.costs.memory_mb > 1
+    with Contender("onnxruntime", task, cpus) as opened:
+        assert opened.title.startswith("ONNX Runtime 1.")
+        assert opened.outputs["y"].tolist() == [[0, 0, 1, 2]]
+        assert opened.costs.load_ms > 0
+        assert opened.costs.first_run_ms > 0
+        assert opened.costs.memory_mb > 1
         for runs in (1, 3):
-            times = contender.take_turn(runs)
+            times = opened.take_turn(runs)
             assert len(times) == runs
             assert min(times) > 0
 
 
 def test_its_process_is_stopped_between_turns(task: Task, cpus: list[int]) -> None:
-    with Contender("onnxruntime", task, cpus) as contender:
-        contender.take_turn(1)
-        os.waitpid(contender._process.pid, os.WUNTRACED)
-        state = Path(f"/proc/{contender._process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+    with Contender("onnxruntime", task, cpus) as opened:
+        opened.take_turn(1)
+        os.waitpid(opened._process.pid, os.WUNTRACED)
+        state = Path(f"/proc/{opened._process.pid}/stat").read_text().rpartition(")")[2].split()[0]
         assert state == "T"
 
 
 def test_closing_ends_the_process(task: Task, cpus: list[int]) -> None:
-    with Contender("onnxruntime", task, cpus) as contender:
+    with Contender("onnxruntime", task, cpus) as opened:
         pass
-    assert contender._process.returncode == 0
+    assert opened._process.returncode == 0
 
 
 def test_a_peer_that_cannot_run_says_why(workload: Workload, cpus: list[int]) -> None:
@@ -67,12 +68,24 @@ def test_an_interpreter_that_cannot_serve(task: Task, cpus: list[int], tmp_path:
 
 
 def test_a_process_that_dies(task: Task, cpus: list[int]) -> None:
-    with Contender("onnxruntime", task, cpus) as contender:
-        contender._process.kill()
+    with Contender("onnxruntime", task, cpus) as opened:
+        opened._process.kill()
         with pytest.raises(ContenderFailed, match="its process ended with code -9"):
-            contender.take_turn(1)
+            opened.take_turn(1)
 
 
 def test_missing_model(task: Task, cpus: list[int]) -> None:
     with pytest.raises(ContenderFailed, match="onnxruntime: "):
         Contender("onnxruntime", replace(task, model=Path("missing.onnx")), cpus)
+
+
+def test_a_peer_that_never_answers(
+    task: Task, cpus: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexec sleep 600\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(contender, "_ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(contender, "_CLOSE_SECONDS", 0.1)
+    with pytest.raises(ContenderFailed, match=r"^onnxruntime: it gave no answer for 0.1 s$"):
+        Contender("onnxruntime", task, cpus, python)

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 
-from separable.benchmarks.contender import ContenderFailed
-from separable.benchmarks.contest import Contest, check_outputs, hold_contest, relative_error
+from separable.benchmarks import contest as contest_module
+from separable.benchmarks.contender import Contender, ContenderFailed
+from separable.benchmarks.contest import Contest, hold_contest
 from separable.benchmarks.conversion import Entrant
+from separable.benchmarks.costs import Costs
+from separable.benchmarks.peers.peer import Array, Task
 from separable.benchmarks.workload import Workload
 
 
@@ -38,13 +42,6 @@ def test_fastest_peer(contest: Contest) -> None:
     assert replace(contest, times={"Ours": contest.times["Ours"]}).fastest_peer is None
 
 
-def test_relative_error() -> None:
-    expected = np.array([0, 5, 10], np.float32)
-    assert relative_error(expected, expected) == 0
-    assert relative_error(np.array([0, 5, 11], np.float32), expected) == pytest.approx(0.1)
-    assert np.isnan(relative_error(np.array([0, np.nan, 10], np.float32), expected))
-
-
 def test_every_contender_has_every_turn(workload: Workload, reference: Entrant) -> None:
     seen: list[int] = []
     result = hold_contest(
@@ -64,30 +61,48 @@ def test_every_contender_has_every_turn(workload: Workload, reference: Entrant) 
     assert result.costs[title].first_run_ms > 0
 
 
+def test_costs_are_medians_over_processes(
+    workload: Workload, reference: Entrant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = iter([Costs(9, 1, 5), Costs(1, 9, 5), Costs(2, 2, 6)])
+
+    class Counted(Contender):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self.costs = next(figures)
+
+    monkeypatch.setattr(contest_module, "Contender", Counted)
+    cpus = sorted(os.sched_getaffinity(0))[:1]
+    result = hold_contest(workload, [reference], threads=1, cpus=cpus, rounds=1, processes=3)
+    assert list(result.costs.values()) == [Costs(2, 2, 5)]
+    assert next(figures, None) is None
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_costs_of_the_program(
+    workload: Workload, reference: Entrant, monkeypatch: pytest.MonkeyPatch, wrong: bool
+) -> None:
+    def run(program: Path, task: Task, cpus: Sequence[int]) -> tuple[Costs, dict[str, Array]]:
+        assert (program, task.model, task.threads) == (Path("program"), workload.library, 1)
+        return Costs(1, 2, 3), {"y": workload.expected["y"] + wrong}
+
+    monkeypatch.setattr(contest_module, "run_program", run)
+    cpus = sorted(os.sched_getaffinity(0))[:1]
+    result = hold_contest(workload, [reference], threads=1, cpus=cpus, rounds=1, program=Path("program"))
+    assert len(result.times) == 1
+    if wrong:
+        assert "output 'y' differs by" in result.failures[result.program]
+        assert result.program not in result.costs
+    else:
+        assert result.costs[result.program] == Costs(1, 2, 3)
+        assert result.errors[result.program] == 0
+
+
 def test_a_peer_that_fails_is_left_out(workload: Workload, reference: Entrant) -> None:
     result = hold(workload, [reference, Entrant("ncnn", Path("missing"))])
     assert len(result.times) == len(result.costs) == 1
     assert result.failures["early"] == "no package"
     assert result.failures["ncnn"].startswith("ModuleNotFoundError")
-
-
-@pytest.mark.parametrize(
-    ("name", "error", "right"),
-    [("ours", 0.9e-4, True), ("ours", 1.1e-4, False), ("ncnn", 0.9e-3, True), ("ncnn", 1.1e-3, False)],
-)
-def test_wrong_outputs_are_refused(name: str, error: float, right: bool) -> None:
-    expected = {"y": np.array([0, 1.0])}
-    outputs = {"y": np.array([error, 1.0])}
-    if right:
-        assert check_outputs(name, outputs, expected) == pytest.approx(error)
-    else:
-        with pytest.raises(ContenderFailed, match=f"^{name}: output 'y' differs by 1.1e-0[34] of its range"):
-            check_outputs(name, outputs, expected)
-
-
-def test_outputs_of_another_shape_are_refused() -> None:
-    with pytest.raises(ContenderFailed, match=r"has shape \(1,\), not \(1, 1\)"):
-        check_outputs("ncnn", {"y": np.ones(1)}, {"y": np.ones((1, 1))})
 
 
 def test_nothing_is_compared_if_ours_fails(workload: Workload, reference: Entrant) -> None:

@@ -48,3 +48,8 @@ def test_page_needs_no_other_file(page: str) -> None:
 def test_page_shows_results_failures_and_machine(page: str) -> None:
     for part in ("10.000", "25.000", "Third &lt;3&gt;", "failed: it is &lt;not&gt; installed", "some &lt;CPU&gt;"):
         assert part in page
+
+
+def test_page_shows_costs_and_the_mean(page: str) -> None:
+    for part in ("<td>11.3</td><td>24.0</td>", "within 24.8 MB = weights 16.5", "threads 2: 0.500"):
+        assert part in page

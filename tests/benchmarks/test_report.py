@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +11,17 @@ from rich.console import Console
 from rich.table import Table
 
 from separable.benchmarks.contest import Contest
+from separable.benchmarks.costs import Costs
 from separable.benchmarks.layers import LayerTime
-from separable.benchmarks.report import costs_table, results_table, summary_table, write_csv, write_json
+from separable.benchmarks.report import (
+    costs_table,
+    csv_text,
+    json_text,
+    mean_ratios,
+    program_note,
+    results_table,
+    summary_table,
+)
 
 
 def shown(table: Table, width: int = 200) -> str:
@@ -32,7 +41,30 @@ def test_table_shows_times_shares_and_the_verdict(contest: Contest) -> None:
 
 def test_costs(contest: Contest) -> None:
     text = shown(costs_table(contest))
-    assert "1.5         12.0 34.0 1e-06" in text
+    assert "Ours          1.5         12.0   13.5 34.0 1e-06" in text
+    assert "Ours (C)      0.3         11.0   11.3 24.0 1e-06" in text
+
+
+@pytest.mark.parametrize(
+    ("needed", "text"),
+    [
+        (24.7, "24.7 MB, within 24.8 MB = weights 16.5 + arena 4.3 + 4"),
+        (24.9, "24.9 MB, above 24.8 MB = weights 16.5 + arena 4.3 + 4"),
+    ],
+)
+def test_whether_the_program_keeps_to_its_memory(contest: Contest, needed: float, text: str) -> None:
+    costs = {**contest.costs, "Ours (C)": Costs(0.3, 11, needed)}
+    note = program_note(replace(contest, costs=costs))
+    assert note == f"Ours (C): a whole process, nothing subtracted; {text}"
+
+
+def test_without_a_program(contest: Contest) -> None:
+    costs = {title: spent for title, spent in contest.costs.items() if title in contest.times}
+    assert "(C)" not in shown(costs_table(replace(contest, costs=costs)))
+
+
+def test_the_program_has_no_times(contest: Contest) -> None:
+    assert "Ours (C)" not in shown(results_table(contest))
 
 
 def test_tables_fit_a_terminal(contest: Contest) -> None:
@@ -49,27 +81,33 @@ def test_summary_names_the_fastest_peer_and_the_mean(contest: Contest) -> None:
     assert [line.split()[-1] for line in text.splitlines() if "geometric" in line] == ["0.250"]
 
 
-def test_csv(contest: Contest, tmp_path: Path) -> None:
-    write_csv([contest], tmp_path / "results.csv")
-    with (tmp_path / "results.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [row["contender"] for row in rows] == ["Ours", "Other 1.0", "Third <3>", "absent"]
+def test_means_are_by_the_number_of_threads(contest: Contest) -> None:
+    alone = replace(contest, threads=1, times={"Ours": contest.times["Ours"]})
+    single = replace(contest, threads=1, times={"Ours": np.full((6, 10), 9.0), "Other 1.0": np.full((6, 10), 10.0)})
+    assert mean_ratios([contest, alone, single]) == {2: pytest.approx(0.5), 1: pytest.approx(0.9)}
+
+
+def test_csv(contest: Contest) -> None:
+    rows = list(csv.DictReader(io.StringIO(csv_text([contest]))))
+    assert [row["contender"] for row in rows] == ["Ours", "Other 1.0", "Third <3>", "Ours (C)", "absent"]
     assert float(rows[1]["ratio"]) == 0.5
     assert rows[1]["verdict"] == "faster"
     assert float(rows[1]["memory_mb"]) == 34
-    assert rows[3]["failure"] == "it is <not> installed"
-    assert rows[3]["median_ms"] == ""
+    assert (rows[3]["median_ms"], float(rows[3]["first_result_ms"])) == ("", 11.3)
+    assert rows[4]["failure"] == "it is <not> installed"
+    assert rows[4]["median_ms"] == ""
 
 
-def test_json_keeps_every_time(contest: Contest, tmp_path: Path) -> None:
+def test_json_keeps_every_time(contest: Contest) -> None:
     layers = {"net": [LayerTime("conv", 1.0, 50.0, 0.5)]}
-    write_json([contest], layers, {"cpu": "some"}, tmp_path / "results.json")
-    content = json.loads((tmp_path / "results.json").read_text())
+    content = json.loads(json_text([contest], layers, {"cpu": "some"}, {"other": "it is broken"}))
     assert content["machine"] == {"cpu": "some"}
+    assert content["failures"] == {"other": "it is broken"}
+    assert content["mean_ratios"] == {"2": 0.5}
     assert np.shape(content["contests"][0]["times_ms"]["Other 1.0"]) == (6, 10)
     assert content["layers"]["net"] == [{"name": "conv", "milliseconds": 1, "gflops": 50, "peak_share": 0.5}]
 
 
-@pytest.mark.parametrize("title", ["Ours", "Third <3>"])
+@pytest.mark.parametrize("title", ["Other 1.0", "Third <3>"])
 def test_rows_have_one_entry_for_each_contender(contest: Contest, title: str) -> None:
     assert shown(costs_table(contest)).count(title) == 1
