@@ -11,12 +11,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from separable.benchmarks.logbook import Logbook
 from separable.benchmarks.machine import describe_machine
 from separable.benchmarks.report import summary_table
-from separable.benchmarks.results import Results
 from separable.benchmarks.selection import ALL_PEERS, model_name, parse_models, parse_peers, parse_threads
 from separable.benchmarks.series import Series
 from separable.benchmarks.statistics import FEWEST_ROUNDS
+from separable.targets.errors import UnsupportedHost
 
 # With more runnable processes than this before the first contest, others take part of the CPUs.
 _QUIET_LOAD = 0.5
@@ -51,32 +52,33 @@ def benchmark(
         console.print(f"other processes are busy (load {load:.1f}): what is measured may mislead", style="yellow")
     try:
         chosen, counts, names = parse_models(models), parse_threads(threads, len(cpus)), parse_peers(peers)
+        machine = {**describe_machine(), "load before": f"{load:.1f}"}
         results.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
+    except (OSError, UnsupportedHost, ValueError) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False)
         raise typer.Exit(2) from error
     stem = results / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    measured = Results(stem, {**describe_machine(), "load before": f"{load:.1f}"})
-    series = Series(names, counts, cpus, rounds, processes, measured, console)
+    logbook = Logbook(stem, machine)
+    series = Series(names, counts, cpus, rounds, processes, logbook, console)
     try:
         for number, model in enumerate(chosen, 1):
             console.print(f"\nmodel {number} of {len(chosen)}: {model_name(model)}", style="bold")
             with tempfile.TemporaryDirectory(prefix="separable-") as temporary:
                 series.measure(model, Path(temporary))
     finally:
-        _conclude(measured, console)
-    if measured.failures:
+        _conclude(logbook, console)
+    if logbook.failures:
         raise typer.Exit(2)
 
 
-def _conclude(measured: Results, console: Console) -> None:
+def _conclude(logbook: Logbook, console: Console) -> None:
     """The summary and the rest of the files, also after an interrupt."""
-    if measured.contests:
-        console.print(summary_table(measured.contests))
-        console.print(", ".join(f"{name} {value}" for name, value in measured.machine.items()))
-        measured.save_with_pictures()
-        console.print(f"written to {measured.stem}.csv, .json, .svg and .html")
-    for model, reason in measured.failures.items():
+    if logbook.contests:
+        console.print(summary_table(logbook.contests))
+        console.print(", ".join(f"{name} {value}" for name, value in logbook.machine.items()))
+        logbook.save_with_pictures()
+        console.print(f"written to {logbook.stem}.csv, .json, .svg and .html")
+    for model, reason in logbook.failures.items():
         console.print(f"{model} failed: {reason}", style="red", markup=False)
 
 

@@ -13,9 +13,9 @@ from separable.benchmarks.contender import ContenderFailed
 from separable.benchmarks.contest import Contest, hold_contest
 from separable.benchmarks.conversion import Entrant, prepare_entrant
 from separable.benchmarks.layers import profile_layers
+from separable.benchmarks.logbook import Logbook
 from separable.benchmarks.program import build_program
 from separable.benchmarks.report import costs_table, results_table
-from separable.benchmarks.results import Results
 from separable.benchmarks.selection import model_name
 from separable.benchmarks.workload import Workload, prepare_workload
 from separable.compiler.peak import measure_peak
@@ -33,7 +33,7 @@ class Series:
         cpus: the CPUs that may be used, at least as many as threads.
         rounds: turns of each contender in a contest.
         processes: fresh processes in which costs are measured.
-        results: where everything goes.
+        logbook: where everything goes.
         console: where progress and results are shown.
     """
 
@@ -42,7 +42,7 @@ class Series:
     cpus: Sequence[int]
     rounds: int
     processes: int
-    results: Results
+    logbook: Logbook
     console: Console
 
     def measure(self, model: MobileNetV1 | Path, folder: Path) -> None:
@@ -51,9 +51,9 @@ class Series:
             self._measure(model, folder)
         except Exception as error:  # Whatever is wrong with one model shall not cost those that are still to come.
             reason = f"{type(error).__name__}: {error}"
-            self.results.failures[model_name(model)] = reason
+            self.logbook.failures[model_name(model)] = reason
             self.console.print(f"failed: {reason}", style="red", markup=False)
-            self.results.save()
+            self.logbook.save()
 
     def _measure(self, model: MobileNetV1 | Path, folder: Path) -> None:
         workload = self._prepare(model, folder)
@@ -61,14 +61,14 @@ class Series:
         entrants, failures = self._enter(workload)
         for threads in self.thread_counts:
             contest = self._hold(workload, program, entrants, failures, threads)
-            self.results.contests.append(contest)
-            self.results.save()
+            self.logbook.contests.append(contest)
+            self.logbook.save()
             self.console.print(results_table(contest), costs_table(contest))
             for name, reason in contest.failures.items():
                 self.console.print(f"{name} failed: {reason}", style="yellow", markup=False)
         layers = profile_layers(workload.library, workload.inputs, measure_peak().gflops)
-        self.results.layers[workload.name] = layers
-        self.results.save()
+        self.logbook.layers[workload.name] = layers
+        self.logbook.save()
 
     def _prepare(self, model: MobileNetV1 | Path, folder: Path) -> Workload:
         """Export the network if it is the zoo's, and compile it."""

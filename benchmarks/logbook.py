@@ -15,7 +15,7 @@ from separable.benchmarks.report import csv_text, json_text
 
 
 @dataclass
-class Results:
+class Logbook:
     """Contests in the order in which they were held.
 
     Attributes:
