@@ -13,11 +13,14 @@ import typer
 from typer.core import TyperGroup
 
 import separable
+from separable.compiler.commands.agent import agent_command
 from separable.compiler.commands.compile import compile_command
+from separable.compiler.commands.doctor import doctor_command
 from separable.compiler.commands.inspect import inspect_command
 from separable.compiler.commands.run import run_command
 from separable.compiler.commands.targets import targets_command
 from separable.compiler.commands.terminal import print_error
+from separable.compiler.commands.tracker import tracker_command
 from separable.compiler.commands.verify import verify_command
 from separable.compiler.commands.zoo import zoo
 from separable.compiler.errors import CompileError, VerificationFailed
@@ -62,6 +65,9 @@ app.command("inspect")(inspect_command)
 app.command("run")(run_command)
 app.command("verify")(verify_command)
 app.command("targets")(targets_command)
+app.command("tracker")(tracker_command)
+app.command("agent")(agent_command)
+app.command("doctor")(doctor_command)
 
 
 def _print_version(wanted: bool) -> None:

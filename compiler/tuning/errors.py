@@ -10,7 +10,15 @@ class TuningError(CompileError):
 
 
 class DeviceLost(TuningError):
-    """The device failed (not the program that ran on it): it died, froze, hung up or broke the protocol."""
+    """The device failed (not the program that ran on it): it died, froze, hung up or broke the protocol.
+
+    Attributes:
+        device: the name of the device, empty where it is not known.
+    """
+
+    def __init__(self, message: str, device: str = "") -> None:
+        self.device = device
+        super().__init__(message)
 
 
 class TrackerUnreachable(TuningError):
