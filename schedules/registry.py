@@ -18,6 +18,7 @@ from separable.schedules import (
     reorder,
     resize,
     softmax,
+    winograd,
 )
 from separable.schedules.kernel import Array, Kernel
 from separable.schedules.workload import (
@@ -32,6 +33,7 @@ from separable.schedules.workload import (
     Reorder,
     Resize,
     Softmax,
+    Winograd,
     Workload,
 )
 from separable.targets.row import Target
@@ -48,6 +50,7 @@ _BUILD: dict[type[Workload], Any] = {
     Reorder: reorder.build,
     Resize: resize.build,
     Softmax: softmax.build,
+    Winograd: winograd.build,
 }
 
 
@@ -80,6 +83,8 @@ def pack_constants(w: Workload, tile: Any, constants: Sequence[Array]) -> list[A
             return depthwise.pack(w, *constants)
         case DepthwisePointwise():
             return depthwise_pointwise.pack(w, tile, *constants)
+        case Winograd():
+            return winograd.pack(w, tile, *constants)
         case Dense():
             return dense.pack(w, tile, *constants)
         case Elementwise(constant=True):

@@ -56,6 +56,44 @@ class Conv:
 
 
 @dataclass(frozen=True)
+class Winograd:
+    """A dense 3x3 convolution with stride 1 on blocked images that is computed by Winograd's minimal filtering."""
+
+    conv: Conv
+
+    @property
+    def x(self) -> Blocked:
+        """Input image."""
+        assert isinstance(self.conv.x, Blocked)
+        return self.conv.x
+
+    @property
+    def y(self) -> Blocked:
+        """Output image."""
+        return self.conv.y
+
+    @property
+    def window(self) -> Window:
+        """The convolution's window."""
+        return self.conv.window
+
+    @property
+    def epilogue(self) -> Epilogue:
+        """What is done to the sums."""
+        return self.conv.epilogue
+
+    @property
+    def residual(self) -> Blocked | None:
+        """What the epilogue adds."""
+        return self.conv.residual
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the convolution; the kernel computes fewer."""
+        return self.conv.macs
+
+
+@dataclass(frozen=True)
 class Depthwise:
     """2-D convolution with one filter per channel and as many output as input channels."""
 
@@ -242,5 +280,6 @@ Workload: TypeAlias = (
     | Softmax
     | Resize
     | Reorder
+    | Winograd
     | Generic
 )

@@ -18,6 +18,7 @@ from separable.schedules.workload import (
     Resize,
     Softmax,
     Window,
+    Winograd,
     Workload,
 )
 
@@ -50,6 +51,7 @@ def one_of_each(lanes: int) -> dict[str, Workload]:
         "softmax": Softmax(Plain((4, 100)), Plain((4, 100))),
         "resize": Resize(image, Blocked(2 * lanes, 14, 14, lanes)),
         "reorder": Reorder(image, Plain((1, 2 * lanes, 7, 7))),
+        "winograd": Winograd(Conv(around, image, three, epilogue=_RELU6)),
         "generic": transpose(5, 24),
     }
 
