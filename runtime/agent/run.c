@@ -81,7 +81,10 @@ static void become_program(const run_request *request, char *const command[], co
         set_limits(&request->limits);
         extern char **environ;
         environ = environment;
-        execvp(command[0], command);
+        if (request->runner && request->runner[0])
+            execvp(command[0], command); /* looked for along the PATH */
+        else
+            execv(command[0], command); /* execvp would take what is no program for a script of the shell */
     }
     const int error = errno;
     if (write(failure, &error, sizeof error) < 0)

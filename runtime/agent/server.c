@@ -56,6 +56,7 @@ static bool catch_signals(void)
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
     sigemptyset(&action.sa_mask);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that must not grow is an error of write */
     if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
         return false;
     for (size_t i = 0; i < sizeof caught / sizeof caught[0]; ++i)
@@ -118,7 +119,7 @@ static _Noreturn void serve(agent_server *server, int client)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     setpgid(0, 0);
     for (int number = 1; number < NSIG; ++number) {
-        if (number != SIGPIPE)
+        if (number != SIGPIPE && number != SIGXFSZ)
             signal(number, SIG_DFL);
     }
     close(server->listener);
