@@ -14,6 +14,7 @@ where a panel spans several groups, the weights outside of a channel's own group
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +25,8 @@ from separable.schedules.kernel import (
     Array,
     Kernel,
     initialise_before,
-    into_halo,
     largest_divisor,
+    overlapped,
     placeholder,
     round_up,
     start_sums_at,
@@ -131,7 +132,7 @@ def register_tiles(
                 load_cycles = (pixels + vectors) / target.loads_per_cycle
                 in_l1 = depth * vectors * target.lanes * 4 <= target.l1_bytes // 2
                 l2_cycles = 0 if in_l1 else vectors * _L2_CYCLES_PER_VECTOR
-                cost = max(fma_cycles, load_cycles, l2_cycles) + 0.05 * load_cycles + 0.2 * l2_cycles
+                cost = max(fma_cycles, load_cycles, l2_cycles) + 0.2 * load_cycles + 0.2 * l2_cycles
                 cycles[tile_rows, tile_columns, vectors] = tiles * cost
     return cycles
 
@@ -208,20 +209,47 @@ def _pad_rows(w: Conv, x: te.Tensor, rows: int, columns: int) -> tuple[te.Tensor
     return te.compute(shape, value, name="padded"), left
 
 
+def _pixel(
+    w: Conv, tile: Tile, row_o: tirx.Expr, row_i: tirx.Expr, column_o: tirx.Expr, column_i: tirx.Expr
+) -> tuple[tirx.Expr, tirx.Expr]:
+    """Row and column, as the loops walk them, of a pixel of a register tile. No tile sticks out of the image."""
+    rows, columns = grid(w)
+    return overlapped(row_o, tile.rows, rows) + row_i, overlapped(column_o, tile.columns, columns) + column_i
+
+
+def _image_pixel(
+    w: Conv, tile: Tile, row_o: tirx.Expr, row_i: tirx.Expr, column_o: tirx.Expr, column_i: tirx.Expr
+) -> tuple[tirx.Expr, tirx.Expr]:
+    """Row and column in the image.
+
+    Where a tile of a collapsed image begins is divided once; which of its pixels lie in later rows takes comparisons.
+    """
+    if not is_collapsed(w):
+        return _pixel(w, tile, row_o, row_i, column_o, column_i)
+    width = w.y.width
+    start = overlapped(column_o, tile.columns, w.y.height * width)
+    row, column = tirx.floordiv(start, width), tirx.floormod(start, width) + column_i
+    if width % tile.columns == 0:
+        return row, column
+    wraps = range(width, width + tile.columns - 1, width)
+    below = sum((tirx.Cast("int32", column >= edge) for edge in wraps), tirx.const(0, "int32"))
+    return row + below, column - below * width
+
+
 def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
-    """The kernel's mathematics: inputs X, W, B[, R] and output Y[block, row, column, lane]."""
+    """The kernel's mathematics: inputs X, W, B[, R] and output Y[block, row tile, row, column tile, column, lane]."""
     lanes, blocks = w.y.lanes, w.y.blocks
     panels = -(-blocks // tile.vectors)
     size, _ = channel_window(w, tile.vectors)
     rows, columns = grid(w)
-    padded_rows, padded_columns = round_up(rows, tile.rows), round_up(columns, tile.columns)
+    tiled = (-(-rows // tile.rows), tile.rows, -(-columns // tile.columns), tile.columns)
     x = placeholder(w.x, "X")
     weight = te.placeholder((panels, *w.window.size, size, tile.vectors, lanes), name="W")
     bias = te.placeholder((panels * tile.vectors, lanes), name="B")
     arguments = [x, weight, bias]
 
     if isinstance(w.x, Plain):
-        padded, left = _pad_rows(w, x, padded_rows, padded_columns)
+        padded, left = _pad_rows(w, x, rows, columns)
         shift, chunk = left - w.window.pad[1], int(padded.shape[3])
 
         def read(k: tirx.Expr, row: tirx.Expr, column: tirx.Expr) -> tirx.Expr:
@@ -244,38 +272,39 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
     k = te.reduce_axis((0, size), "k")
     (sy, sx), (dy, dx) = w.window.stride, w.window.dilation
 
-    def product(co: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
+    def product(
+        co: tirx.Var, row_o: tirx.Var, row_i: tirx.Var, column_o: tirx.Var, column_i: tirx.Var, c: tirx.Var
+    ) -> tirx.Expr:
+        row, column = _pixel(w, tile, row_o, row_i, column_o, column_i)
         panel = tirx.floordiv(co, tile.vectors)
         channel = _channel_start(w, panel, tile.vectors, size) + k
         pixel = read(channel, row * sy + ky * dy, column * sx + kx * dx)
         product = pixel * weight[panel, ky, kx, k, tirx.floormod(co, tile.vectors), c]
         return te.sum(product, axis=[ky, kx, k])
 
-    acc = te.compute((panels * tile.vectors, padded_rows, padded_columns, lanes), product, name="acc")
+    acc = te.compute((panels * tile.vectors, *tiled, lanes), product, name="acc")
     if w.residual is not None:
         residual = placeholder(w.residual, "R")
         arguments.append(residual)
 
-    def finish(co: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
-        value = acc(co, row, column, c)
+    def finish(
+        co: tirx.Var, row_o: tirx.Var, row_i: tirx.Var, column_o: tirx.Var, column_i: tirx.Var, c: tirx.Var
+    ) -> tirx.Expr:
+        value = acc(co, row_o, row_i, column_o, column_i, c)
         if w.residual is None:
             return w.epilogue(value, None)
-        r, q = (
-            (tirx.floordiv(column, w.y.width), tirx.floormod(column, w.y.width)) if is_collapsed(w) else (row, column)
-        )
-        return w.epilogue(value, residual[co, r + w.residual.halo.top, q + w.residual.halo.left, c])
+        row, column = _image_pixel(w, tile, row_o, row_i, column_o, column_i)
+        return w.epilogue(value, residual[co, row + w.residual.halo.top, column + w.residual.halo.left, c])
 
-    y = te.compute((blocks, rows, columns, lanes), finish, name="Y")
+    y = te.compute((blocks, *tiled, lanes), finish, name="Y")
     return start_sums_at(te.create_prim_func([*arguments, y]), "acc", parameter=2)
 
 
 def schedule(sch: s_tir.Schedule, tile: Tile) -> None:
     """Tile into registers, order panels and pixels, keep the accumulators in registers, finish at the store."""
     acc, y = sch.get_sblock("acc"), sch.get_sblock("Y")
-    co, row, column, c, ky, kx, k = sch.get_loops(acc)
+    co, row_o, row_i, column_o, column_i, c, ky, kx, k = sch.get_loops(acc)
     panel, co_i = sch.split(co, [None, tile.vectors])
-    row_o, row_i = sch.split(row, [None, tile.rows])
-    column_o, column_i = sch.split(column, [None, tile.columns])
     k_o, k_i = sch.split(k, [None, tile.unroll])
     reads_plain = "padded" in {sch.get(block).name_hint for block in sch.get_producers(acc)}
     # Around the register tile. From a plain image an item is a whole band of rows, padded once and used by all tiles.
@@ -308,6 +337,12 @@ def schedule(sch: s_tir.Schedule, tile: Tile) -> None:
 def build(w: Conv, target: Target, tile: Tile | None = None) -> Kernel:
     """The scheduled kernel of a workload."""
     tile = tile or default_tile(w, target)
+
+    def store_at(co: tirx.Expr, *pixel: tirx.Expr) -> Sequence[tirx.Expr]:
+        *pixel_of_tile, lane = pixel
+        row, column = _image_pixel(w, tile, *pixel_of_tile)
+        return co, row + w.y.halo.top, column + w.y.halo.left, lane
+
     sch = s_tir.Schedule(compute(w, tile))
     schedule(sch, tile)
-    return Kernel(sch.mod["main"], w.y.shape, into_halo(w.y, is_collapsed(w)), tile)
+    return Kernel(sch.mod["main"], w.y.shape, store_at, tile)

@@ -1,28 +1,26 @@
 """How far a kernel may read beyond the end of its input.
 
-A register tile that sticks out of the image computes pixels nobody stores. Their inputs are read all the same, so the
-arena must reach that far.
+A tile of a depthwise convolution that sticks out of the image computes pixels nobody stores. Their inputs are read all
+the same, so the arena must reach that far.
 """
 
 from __future__ import annotations
 
-from separable.schedules import conv, depthwise, depthwise_pointwise
+from separable.schedules import depthwise, depthwise_pointwise
 from separable.schedules.kernel import round_up
-from separable.schedules.tensor import Blocked
-from separable.schedules.workload import Conv, Depthwise, DepthwisePointwise, Workload
+from separable.schedules.workload import Depthwise, DepthwisePointwise, Workload
 
 
 def overread_bytes(w: Workload, tile: object) -> int:
     """Upper bound of the bytes read beyond the end of a blocked input."""
-    if not isinstance(w, Conv | Depthwise | DepthwisePointwise) or not isinstance(w.x, Blocked):
+    if not isinstance(w, Depthwise | DepthwisePointwise):
         return 0
+    rows, columns = w.y.height, w.y.width
     if isinstance(w, DepthwisePointwise):
         assert isinstance(tile, depthwise_pointwise.Tile)
-        rows, columns = w.y.height, w.y.width
         walked_rows, walked_columns = depthwise_pointwise.walked(w, tile)
     else:
-        assert isinstance(tile, conv.Tile | depthwise.Tile)
-        rows, columns = conv.grid(w) if isinstance(w, Conv) else (w.y.height, w.y.width)
+        assert isinstance(tile, depthwise.Tile)
         walked_rows, walked_columns = round_up(rows, tile.rows), round_up(columns, tile.columns)
     pixel = 4 * w.x.lanes
     row = w.x.shape[2] * pixel
