@@ -19,6 +19,8 @@ class CompileOptions:
         shapes: static shapes for inputs with symbolic dimensions, by input name.
         threads: thread count that ``NAME_create`` uses when its options name none; 0 means every CPU it may use.
         dump_ir: folder that receives the IR after every phase.
+        records: files of ``separable tune``; kernels with a record are compiled with its tile.
+        require_records: fail if a kernel that can be tuned has no record of its own.
         winograd: compute dense 3x3 convolutions by Winograd's algorithm where that is estimated to be faster. Results
             then differ from those of direct convolution by rounding: 1e-6 of the output's range.
         verify: compare the library with the ONNX model after linking (native targets only).
@@ -31,5 +33,7 @@ class CompileOptions:
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     threads: int = 0
     dump_ir: Path | None = None
+    records: tuple[Path, ...] = ()
+    require_records: bool = False
     winograd: bool = True
     verify: bool = False

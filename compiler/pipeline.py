@@ -41,6 +41,7 @@ from separable.compiler.plan_memory import MemoryPlan, plan_memory
 from separable.compiler.program import Program
 from separable.compiler.report import layers_of, total_mult_adds
 from separable.compiler.schedule import Scheduled, schedule_program
+from separable.compiler.tuning.apply import RecordedTiles, require_records
 from separable.compiler.verify import check_runs_here, verify_library
 from separable.schedules.workload import Workload
 from separable.targets.errors import UnknownTargetName
@@ -137,6 +138,7 @@ class Built:
     program: Program
     scheduled: Scheduled
     plan: MemoryPlan
+    notes: tuple[str, ...] = ()
 
 
 def build_model(options: CompileOptions, phases: Phases, tiles: Mapping[Workload, object] | None = None) -> Built:
@@ -166,12 +168,15 @@ def build_model(options: CompileOptions, phases: Phases, tiles: Mapping[Workload
             program = program_pass(program)
             phases.dump(f"{name}.txt", program.script)
     with phases.phase("schedule") as advance:
-        scheduled = schedule_program(program, target, advance, tiles)
+        recorded = RecordedTiles(options.records, target, options.threads or 1)
+        if options.require_records:
+            require_records(recorded, program)
+        scheduled = schedule_program(program, target, advance, tiles, recorded.tile)
         for kernel in scheduled.kernels:
             phases.dump(f"kernel_{kernel.name}.py", lambda text=kernel.text: text)  # type: ignore[misc]
     with phases.phase("plan memory"):
         plan = plan_memory(program, scheduled.overread)
-    return Built(imported, target, program, scheduled, plan)
+    return Built(imported, target, program, scheduled, plan, (*imported.notes, *recorded.notes))
 
 
 def compile_model(
@@ -201,7 +206,7 @@ def compile_model(
             with phases.phase("verify"):
                 manifest |= verified(staging / f"{name}.so", options.model)
         (staging / f"{name}.json").write_text(json.dumps(manifest, indent=1) + "\n")
-    return Compiled(folder, folder / f"{name}.so", manifest, built.imported.notes, phases.seconds)
+    return Compiled(folder, folder / f"{name}.so", manifest, built.notes, phases.seconds)
 
 
 def emit_model(built: Built, name: str, threads: int, folder: Path, phases: Phases) -> dict[str, Any]:

@@ -21,7 +21,8 @@ class Layer:
         nodes: the ONNX nodes it computes.
         type: the layer type, named as in the paper's Table 2: ``Conv 1x1``, ``Conv DW 3x3``, ``Fully connected``.
         kernel: the compiled function.
-        schedule: where its tile comes from: ``default`` (computed from the target row) or ``given``.
+        schedule: where its tile comes from: ``default`` (computed from the target row), ``record`` (measured for this
+            workload), ``nearest`` (measured for a similar one) or ``given``.
         tile: the parameters of the schedule.
         layout: its output in memory.
         mult_adds: multiply-accumulates of convolutions and fully connected layers, 0 for all others.

@@ -24,7 +24,8 @@ class ScheduledKernel:
         name: its C symbol.
         workload: what it computes.
         tile: the parameters of its schedule.
-        source: where the tile comes from: ``default`` (computed from the target row) or ``given``.
+        source: where the tile comes from: ``default`` (computed from the target row), ``record`` (measured for this
+            workload), ``nearest`` (measured for a similar one) or ``given``.
         lowered: the function for LLVM.
         text: the scheduled TIR as script.
     """
@@ -59,6 +60,7 @@ def schedule_program(
     target: Target,
     advance: Callable[[int, int], None],
     tiles: Mapping[Workload, object] | None = None,
+    recorded: Callable[[Workload], tuple[object, str] | None] = lambda workload: None,
 ) -> Scheduled:
     """Schedule every step.
 
@@ -67,6 +69,7 @@ def schedule_program(
         target: the row that default schedules are computed from.
         advance: called with (steps done, steps in total).
         tiles: tiles to use instead of the defaults, each a ``Tile`` of its workload's schedule file.
+        recorded: the tile of a workload without one in ``tiles``, and its source; None for the default.
     """
     tiles = tiles or {}
     kernels: dict[Workload, ScheduledKernel] = {}
@@ -77,12 +80,11 @@ def schedule_program(
     for index, step in enumerate(program.steps):
         if step.workload not in kernels:
             kind = registry.kind(step.workload)
-            given = tiles.get(step.workload)
+            given, source = _choose(step.workload, tiles, recorded)
             kernel = registry.build_kernel(step.workload, target, given)
             name = f"{kind}_{numbers[kind]}"
             numbers[kind] += 1
             lowered = lower_kernel(kernel.func, name, kernel.output_shape, kernel.store_at, llvm)
-            source = "default" if given is None else "given"
             kernels[step.workload] = ScheduledKernel(
                 name, step.workload, kernel.tile, source, lowered, kernel.func.script()
             )
@@ -93,3 +95,12 @@ def schedule_program(
             overread[value.root] = max(overread.get(value.root, 0), beyond)
         advance(index + 1, len(program.steps))
     return Scheduled(list(kernels.values()), [kernels[step.workload] for step in program.steps], constants, overread)
+
+
+def _choose(
+    w: Workload, tiles: Mapping[Workload, object], recorded: Callable[[Workload], tuple[object, str] | None]
+) -> tuple[object | None, str]:
+    """A workload's tile, None for the default, and where it comes from."""
+    if w in tiles:
+        return tiles[w], "given"
+    return recorded(w) or (None, "default")

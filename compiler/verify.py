@@ -104,6 +104,19 @@ def verify_library(
         return Verification(reference_name, _compare(compiled, compiled.run(arrays), expected))
 
 
+def reference_outputs(model: Path, inputs: Mapping[str, Array]) -> list[Array]:
+    """What the reference implementation makes of an ONNX file, in the order of the model's outputs.
+
+    Raises:
+        InvalidModel: it cannot run the model.
+    """
+    name, reference = _reference(model)
+    try:
+        return list(reference(inputs))
+    except Exception as error:  # both implementations raise many unrelated types
+        raise InvalidModel(f"{name} cannot run {model}: {error}") from error
+
+
 def runs_here(arch: str) -> bool:
     """Whether this machine is of an architecture, named as in the target rows."""
     return arch == _MACHINES.get(platform.machine(), platform.machine())

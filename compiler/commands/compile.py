@@ -49,6 +49,12 @@ Winograd = Annotated[
 ]
 
 
+RecordFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--records", metavar="FILE", help="Records of `separable tune`; may be given several times."),
+]
+
+
 def compile_command(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The network.")],
     target: TargetName = "native",
@@ -63,6 +69,10 @@ def compile_command(
         int, typer.Option(min=0, help="Threads that the library uses unless told otherwise; 0: every CPU.")
     ] = 0,
     winograd: Winograd = True,
+    records: RecordFiles = None,
+    require_records: Annotated[
+        bool, typer.Option("--require-records", help="Fail if a kernel that can be tuned has no record.")
+    ] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Compare the library with the ONNX file.")] = False,
     dump_ir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the intermediate form after every pass.")
@@ -77,6 +87,8 @@ def compile_command(
         shapes=parse_shapes(shape or ()),
         threads=threads,
         dump_ir=dump_ir,
+        records=tuple(records or ()),
+        require_records=require_records,
         winograd=winograd,
         verify=verify,
     )

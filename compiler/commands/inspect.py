@@ -41,7 +41,7 @@ def _inspect_model(options: CompileOptions) -> None:
 
         display("load compiler", 1)
         built = build_model(options, Phases(display))
-    for note in built.imported.notes:
+    for note in built.notes:
         print_note(note)
     layers = layers_of(built.program, built.scheduled)
     _print_layers(layers)

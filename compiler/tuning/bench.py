@@ -7,21 +7,29 @@ before anybody learns of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Event, Lock, Semaphore
+from typing import Protocol
 
 import separable
 from separable.compiler._tvm import tvm
 from separable.compiler.tuning.candidate import CandidateBuilder, CandidateFailed, read_timing
-from separable.compiler.tuning.device import Candidate
-from separable.compiler.tuning.pool import Pool
+from separable.compiler.tuning.device import Candidate, Finished
+from separable.compiler.tuning.errors import DeviceLost
 from separable.compiler.tuning.records import KERNEL, NETWORK, Record, RecordsFile, now, row_key
 from separable.compiler.tuning.tasks import Task
 from separable.schedules.space import Tile
 
-_AHEAD = 2
-"""Candidates that are built ahead of the devices; more would only be stale when a better guess is known."""
+_POLL_S = 0.1
+_LAST_TRIAL_S = 2.0
+
+
+class Devices(Protocol):
+    """What runs candidates: a ``Fleet``."""
+
+    def submit(self, candidate: Candidate) -> Future[Finished]:
+        """Queue a candidate; the future's exception is ``DeviceLost`` if it took several devices with it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,22 +56,35 @@ class Bench:
     """
 
     def __init__(
-        self, builder: CandidateBuilder, pool: Pool, records: RecordsFile, observe: Callable[[Outcome], None]
+        self,
+        builder: CandidateBuilder,
+        devices: Devices,
+        records: RecordsFile,
+        observe: Callable[[Outcome], None],
+        *,
+        places: int,
     ) -> None:
-        """Take up what ``records`` holds for this row and number of threads; ``observe`` is told every new outcome."""
+        """Prepare.
+
+        Args:
+            builder: makes candidates.
+            devices: run them.
+            records: where measurements go; it knows those of earlier runs.
+            observe: told every new outcome, from any thread.
+            places: how many trials may be built or run at a time; with 1, nothing is built while a candidate runs.
+        """
         self.error: BaseException | None = None
         self.trials = 0
         self._builder = builder
-        self._pool = pool
+        self._devices = devices
         self._records = records
         self._observe = observe
         self._stopped = Event()
         self._lock = Lock()
         self._row = row_key(builder.target)
-        self._build_threads = ThreadPoolExecutor(1 + (pool.size > 2), "build")
-        self._run_threads = ThreadPoolExecutor(pool.size, "run")
+        self._build_threads = ThreadPoolExecutor(1 + (places > 4), "build")
         self._slots: dict[tuple[str, Tile], Future[Outcome]] = {}
-        self._places = Semaphore(pool.size + _AHEAD if pool.overlap else 1)
+        self._places = Semaphore(places)
 
     def known(self, tasks: list[Task]) -> list[Outcome]:
         """What earlier runs measured of these tasks; such trials end at once."""
@@ -104,6 +125,12 @@ class Bench:
         self._records.append(self._make_record(task, tile, NETWORK, samples_ns, device, None))
 
     @property
+    def pending(self) -> list[Future[Outcome]]:
+        """The trials under way."""
+        with self._lock:
+            return [future for future in self._slots.values() if not future.done()]
+
+    @property
     def stopped(self) -> bool:
         """Whether trials end without being measured."""
         return self._stopped.is_set()
@@ -113,49 +140,56 @@ class Bench:
         self._stopped.set()
 
     def close(self) -> None:
-        """Stop, and wait for the threads."""
+        """Stop, and give the trials under way a moment to end."""
         self.stop()
-        self._build_threads.shutdown(cancel_futures=False)
-        self._run_threads.shutdown(cancel_futures=False)
+        self._build_threads.shutdown()
+        wait(list(self._slots.values()), timeout=_LAST_TRIAL_S)
 
     def _build(self, task: Task, tile: Tile, future: Future[Outcome]) -> None:
-        self._places.acquire()
+        while not self._places.acquire(timeout=_POLL_S):
+            if self.stopped:
+                break
         try:
             if self.stopped:
                 raise CandidateFailed("the search has ended")
             candidate = self._builder.build(task.workload, tile)
+            running = self._devices.submit(candidate)
         except CandidateFailed as error:
             self._leave(future, Outcome(task, tile, None, str(error)))
         except BaseException as error:
             self._give_up(error)
             self._leave(future, Outcome(task, tile, None, str(error)))
         else:
-            self._run_threads.submit(self._run, task, tile, candidate, future)
+            running.add_done_callback(lambda done: self._finish(task, tile, candidate, done, future))
 
-    def _run(self, task: Task, tile: Tile, candidate: Candidate, future: Future[Outcome]) -> None:
+    def _finish(
+        self, task: Task, tile: Tile, candidate: Candidate, done: Future[Finished], future: Future[Outcome]
+    ) -> None:
+        """Check and record what a device has sent, or found out by failing."""
+        outcome = Outcome(task, tile, None, "the search has ended")
         try:
-            if self.stopped:
-                raise CandidateFailed("the search has ended")
-            ran = self._pool.run(candidate)
-            timing = read_timing(ran.finished)
-            record = self._make_record(task, tile, KERNEL, timing.samples_ns, ran.device, timing.frequency_khz)
-            with self._lock:
-                self._records.append(record)
-            outcome = Outcome(task, tile, record)
-        except CandidateFailed as error:
+            candidate.program.unlink(missing_ok=True)
+            if not done.cancelled():
+                finished = done.result()
+                timing = read_timing(finished)
+                record = self._make_record(task, tile, KERNEL, timing.samples_ns, finished.device, timing.frequency_khz)
+                with self._lock:
+                    self._records.append(record)
+                outcome = Outcome(task, tile, record)
+        except (CandidateFailed, DeviceLost) as error:
             outcome = Outcome(task, tile, None, str(error))
         except BaseException as error:
             self._give_up(error)
             outcome = Outcome(task, tile, None, str(error))
-        finally:
-            candidate.program.unlink(missing_ok=True)
         self._leave(future, outcome)
 
     def _leave(self, future: Future[Outcome], outcome: Outcome) -> None:
         self._places.release()
-        if not self.stopped or outcome.record is not None:
-            self._observe(outcome)
-        future.set_result(outcome)
+        try:
+            if not self.stopped or outcome.record is not None:
+                self._observe(outcome)
+        finally:
+            future.set_result(outcome)
 
     def _give_up(self, error: BaseException) -> None:
         with self._lock:

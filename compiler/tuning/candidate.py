@@ -185,15 +185,22 @@ def read_timing(finished: Finished) -> Timing:
     Raises:
         CandidateFailed: it crashed, ran out of time or memory, printed something else, or computed something else.
     """
-    if finished.timed_out:
-        raise CandidateFailed(f"still ran after {finished.wall_s:.1f} s")
-    if finished.returncode:
-        how = f"signal {-finished.returncode}" if finished.returncode < 0 else f"status {finished.returncode}"
-        raise CandidateFailed(f"ended with {how}: {finished.stderr.strip()[-200:]}")
+    if failure := failure_of(finished):
+        raise CandidateFailed(failure)
     timing = _parse(finished.stdout)
     if not timing.max_error <= TOLERANCE or not timing.samples_ns:
         raise CandidateFailed(f"computes something else: off by {timing.max_error:.1e} of the largest output")
     return timing
+
+
+def failure_of(finished: Finished) -> str:
+    """How a program failed, in words; empty if it ended well."""
+    if finished.timed_out:
+        return f"still ran after {finished.wall_s:.1f} s"
+    if finished.returncode == 0:
+        return ""
+    how = f"signal {-finished.returncode}" if finished.returncode < 0 else f"status {finished.returncode}"
+    return f"ended with {how}: {finished.stderr.strip()[-200:]}".rstrip(": ")
 
 
 def _parse(stdout: str) -> Timing:

@@ -42,6 +42,7 @@ class Finished:
         stderr: the tail of its messages.
         timed_out: whether it was killed after its time.
         wall_s: seconds it ran.
+        device: what it ran on, in words.
     """
 
     returncode: int
@@ -49,6 +50,7 @@ class Finished:
     stderr: str
     timed_out: bool
     wall_s: float
+    device: str = ""
 
 
 class Device(Protocol):

@@ -86,6 +86,15 @@ class LocalDevice:
             )
 
 
+def share_cpus(threads: int) -> tuple[str, bool]:
+    """The CPUs that candidates of so many threads are pinned to, as ``0,2-3``, and whether any is left to build on.
+
+    The last ones: the system's own work tends to be on the first.
+    """
+    allowed = sorted(os.sched_getaffinity(0))
+    return ",".join(map(str, allowed[-threads:])), len(allowed) > threads
+
+
 def _limit(pid: int, candidate: Candidate) -> None:
     """Set the limits of a process that has just started: cheaper than between fork and exec of this large one."""
     seconds = int(candidate.timeout_s * (os.cpu_count() or 1)) + 1

@@ -92,6 +92,8 @@ def search(tasks: Sequence[Task], bench: Bench, limits: Limits, seed: int = 0) -
         for outcome in outcomes.values():
             scheduler.remember(outcome)
         scheduler.run()
+    for future in bench.pending:
+        _wait(future, bench, limits)
 
 
 def _ended(bench: Bench, limits: Limits) -> bool:

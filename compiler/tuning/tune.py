@@ -1,0 +1,279 @@
+"""``tune``: a model's tasks, the search, the whole network's verdict; everything found lies in the records file."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from separable.compiler.options import CompileOptions
+from separable.compiler.pipeline import Built, Phases, build_model, resolve_target
+from separable.compiler.tuning.bench import Bench, Outcome
+from separable.compiler.tuning.candidate import CandidateBuilder, CandidateFailed, Effort
+from separable.compiler.tuning.device import Device
+from separable.compiler.tuning.errors import TuningError
+from separable.compiler.tuning.fleet import DeviceSource, FixedSource, Fleet
+from separable.compiler.tuning.local import LocalDevice, share_cpus
+from separable.compiler.tuning.network import NetworkBench, Verdict
+from separable.compiler.tuning.records import RecordsFile
+from separable.compiler.tuning.search import Limits, search
+from separable.compiler.tuning.tasks import Task, tasks_of, weight_bytes
+from separable.compiler.verify import runs_here
+from separable.schedules.space import Tile
+
+_WON_ALONE = 0.99
+"""A tile goes into the network if it takes less than this part of the default's time alone; closer times are noise."""
+_NETWORK_SHARE, _NETWORK_S = 0.25, 90.0
+"""The network's measurement gets a quarter of the budget, but no more than this."""
+_LOCAL_PLACES, _REMOTE_PLACES = 3, 6
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """Options of one tuning.
+
+    Attributes:
+        model: the ONNX file.
+        records: the file that measurements are appended to; what it holds already is not measured again.
+        target: as for ``compile``.
+        shapes: as for ``compile``.
+        tracker: address of a tracker; None tunes on this machine.
+        key: under which the devices are registered there.
+        budget_s: seconds that the tuning takes, all in all.
+        trials: how many tiles are measured; default: as many as the budget allows.
+        threads: that the network will run with.
+        seed: of the random choices.
+        effort: how thoroughly each tile is timed.
+        rounds: how many turns tuned and default network take.
+    """
+
+    model: Path
+    records: Path
+    target: str = "native"
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    tracker: str | None = None
+    key: str | None = None
+    budget_s: float | None = None
+    trials: int | None = None
+    threads: int = 1
+    seed: int = 0
+    effort: Effort = field(default_factory=Effort)
+    rounds: int = 12
+
+
+class Watcher(Protocol):
+    """Told what goes on, from any thread."""
+
+    def begin(self, tasks: Sequence[Task], options: TuneOptions) -> None:
+        """The search begins."""
+
+    def observe(self, outcome: Outcome) -> None:
+        """A trial ended."""
+
+    def note(self, text: str) -> None:
+        """Something the user should know."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a tuning found.
+
+    Attributes:
+        tasks: what was tuned.
+        trials: how many tiles were measured in this run.
+        default_ns: the default tile's time alone, by task name.
+        best: the fastest tile alone and its time, by task name.
+        verdict: what stayed in the network; None if it was not measured.
+        seconds: that it took.
+    """
+
+    tasks: Sequence[Task]
+    trials: int
+    default_ns: Mapping[str, float]
+    best: Mapping[str, tuple[Tile, float]]
+    verdict: Verdict | None
+    seconds: float
+
+
+def tune_model(options: TuneOptions, watcher: Watcher, source: DeviceSource | None = None) -> Tuned:
+    """Search for faster tiles, and write what is found to the records.
+
+    Args:
+        options: what to tune, where and how long.
+        watcher: told what goes on.
+        source: devices to use instead of those that the options name.
+
+    Raises:
+        CompileError: the model cannot be compiled.
+        TuningError: no device, a records file that is malformed, locked or on a full disk; what was found by then is
+            in the file.
+        KeyboardInterrupt: likewise.
+    """
+    start = time.monotonic()
+    logging.getLogger("tvm").setLevel(logging.ERROR)  # MetaSchedule tells tables of its own tasks
+    target = resolve_target(options.target)
+    built = build_model(CompileOptions(options.model, options.target, shapes=options.shapes), Phases())
+    tasks = tasks_of(built)
+    if not tasks:
+        raise TuningError(f"{options.model} has no kernel that can be tuned")
+    if source is None and options.tracker is None and not runs_here(target.arch):
+        raise TuningError(
+            f"this machine cannot run programs for {target.name} ({target.arch}); name the device with --tracker "
+            "HOST:PORT --key KEY"
+        )
+    local = source is None and options.tracker is None
+    cpus, overlap = share_cpus(options.threads) if local else ("", True)
+    found = _Findings(watcher)
+    with (
+        tempfile.TemporaryDirectory(prefix="separable-tune-") as temporary,
+        RecordsFile(options.records) as records,
+        _fleet(options, source, watcher) as fleet,
+        _logged(options.records),
+    ):
+        for note in records.earlier.notes:
+            watcher.note(note)
+        watcher.begin(tasks, options)
+        builder = CandidateBuilder(
+            target,
+            Path(temporary),
+            threads=options.threads,
+            rotate_bytes=weight_bytes(built.program),
+            cpus=cpus,
+            effort=options.effort,
+        )
+        places = (_LOCAL_PLACES if overlap else 1) if local else _REMOTE_PLACES
+        bench = Bench(builder, fleet, records, found.observe, places=places)
+        try:
+            for outcome in bench.known(tasks):
+                found.take(outcome)
+            search(tasks, bench, _limits(options, start), options.seed)
+            verdict = None
+            if bench.error is None:
+                verdict = _judge(options, built, tasks, found, fleet, bench, Path(temporary), cpus, watcher)
+        finally:
+            bench.close()
+        if bench.error is not None:
+            raise bench.error
+    seconds = time.monotonic() - start
+    return Tuned(tasks, bench.trials, found.default_ns, found.best, verdict, seconds)
+
+
+class _Findings:
+    """The default's time and the best tile of each task so far."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.watcher = watcher
+        self.default_ns: dict[str, float] = {}
+        self.best: dict[str, tuple[Tile, float]] = {}
+
+    def observe(self, outcome: Outcome) -> None:
+        """Take a new outcome and pass it on."""
+        self.take(outcome)
+        task = outcome.task
+        if outcome.record is None:
+            _LOG.info("%s %s failed: %s", task.name, outcome.tile, outcome.failure)
+        else:
+            _LOG.info("%s %s %.0f ns on %s", task.name, outcome.tile, outcome.record.nanoseconds, outcome.record.device)
+        self.watcher.observe(outcome)
+
+    def take(self, outcome: Outcome) -> None:
+        """Compare an outcome with the best of its task."""
+        if outcome.record is None:
+            return
+        name, nanoseconds = outcome.task.name, outcome.record.nanoseconds
+        if outcome.tile == outcome.task.space.default:
+            self.default_ns[name] = nanoseconds
+        if name not in self.best or nanoseconds < self.best[name][1]:
+            self.best[name] = outcome.tile, nanoseconds
+
+    def winners(self) -> dict[str, Tile]:
+        """The tiles that beat the default alone."""
+        return {
+            name: tile
+            for name, (tile, nanoseconds) in self.best.items()
+            if name in self.default_ns and nanoseconds < _WON_ALONE * self.default_ns[name]
+        }
+
+
+def _judge(
+    options: TuneOptions,
+    built: Built,
+    tasks: Sequence[Task],
+    found: _Findings,
+    fleet: Fleet,
+    bench: Bench,
+    folder: Path,
+    cpus: str,
+    watcher: Watcher,
+) -> Verdict | None:
+    """Measure the network and record its choice; None if it cannot be measured."""
+    winners = found.winners()
+    if not winners:
+        watcher.note("no tile beats the default alone: the network stays as it is")
+        return Verdict({}, [], None)
+    try:
+        network = NetworkBench(
+            built, fleet, folder, model=options.model, threads=options.threads, cpus=cpus, rounds=options.rounds
+        )
+        verdict = network.decide(winners, watcher.note)
+    except CandidateFailed as error:
+        watcher.note(f"{error}; the kernels' own records stand")
+        return None
+    if verdict.duel is None:
+        return verdict
+    device = verdict.duel.tuned[0].device
+    for task in tasks:
+        if task.name in winners:
+            tile = verdict.tiles.get(task.name, task.space.default)
+            turns = verdict.duel.tuned if task.name in verdict.tiles else verdict.duel.default
+            samples = tuple(max(1.0, min(turn.kernels[task.name]) / task.calls) for turn in turns)
+            bench.record_network(task, tile, samples, device)
+    return verdict
+
+
+def _limits(options: TuneOptions, start: float) -> Limits:
+    """The search's part of the budget."""
+    if options.budget_s is None:
+        return Limits(options.trials)
+    reserved = min(_NETWORK_SHARE * options.budget_s, _NETWORK_S)
+    return Limits(options.trials, start + options.budget_s - reserved)
+
+
+@contextlib.contextmanager
+def _fleet(options: TuneOptions, source: DeviceSource | None, watcher: Watcher) -> Iterator[Fleet]:
+    devices: list[Device] = []
+    if source is None and options.tracker is not None:
+        from separable.compiler.tuning.remote import TrackerSource
+        from separable.compiler.tuning.sockets import parse_address
+
+        source = TrackerSource(parse_address(options.tracker), options.key or "")
+    elif source is None:
+        devices.append(LocalDevice())
+        source = FixedSource(devices)
+    with Fleet(source, notify=watcher.note) as fleet:
+        yield fleet
+
+
+_LOG = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def _logged(records: Path) -> Iterator[None]:
+    """Every trial as a line of the file ``RECORDS.log``."""
+    handler = logging.FileHandler(records.with_name(f"{records.name}.log"), delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    _LOG.addHandler(handler)
+    _LOG.setLevel(logging.INFO)
+    _LOG.propagate = False
+    try:
+        _LOG.info("tuning begins, process %d", os.getpid())
+        yield
+    finally:
+        _LOG.removeHandler(handler)
+        handler.close()
