@@ -17,10 +17,12 @@ from separable.compiler.commands.agent import agent_command
 from separable.compiler.commands.compile import compile_command
 from separable.compiler.commands.doctor import doctor_command
 from separable.compiler.commands.inspect import inspect_command
+from separable.compiler.commands.records import records
 from separable.compiler.commands.run import run_command
 from separable.compiler.commands.targets import targets_command
 from separable.compiler.commands.terminal import print_error
 from separable.compiler.commands.tracker import tracker_command
+from separable.compiler.commands.tune import tune_command
 from separable.compiler.commands.verify import verify_command
 from separable.compiler.commands.zoo import zoo
 from separable.compiler.errors import CompileError, VerificationFailed
@@ -65,6 +67,8 @@ app.command("inspect")(inspect_command)
 app.command("run")(run_command)
 app.command("verify")(verify_command)
 app.command("targets")(targets_command)
+app.command("tune")(tune_command)
+app.add_typer(records, name="records")
 app.command("tracker")(tracker_command)
 app.command("agent")(agent_command)
 app.command("doctor")(doctor_command)
