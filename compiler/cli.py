@@ -19,12 +19,13 @@ from separable.compiler.commands.doctor import doctor_command
 from separable.compiler.commands.inspect import inspect_command
 from separable.compiler.commands.records import records
 from separable.compiler.commands.run import run_command
+from separable.compiler.commands.tables import tables_command
 from separable.compiler.commands.targets import targets_command
 from separable.compiler.commands.terminal import print_error
 from separable.compiler.commands.tracker import tracker_command
 from separable.compiler.commands.tune import tune_command
 from separable.compiler.commands.verify import verify_command
-from separable.compiler.commands.zoo import zoo
+from separable.compiler.commands.zoo import zoo_command
 from separable.compiler.errors import CompileError, VerificationFailed
 from separable.runtime.loader import ModelError
 from separable.targets.errors import ToolchainError, UnknownTargetName
@@ -62,13 +63,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("compile")(compile_command)
-app.add_typer(zoo, name="zoo")
+app.command("zoo", no_args_is_help=True)(zoo_command)
 app.command("inspect")(inspect_command)
 app.command("run")(run_command)
 app.command("verify")(verify_command)
 app.command("targets")(targets_command)
 app.command("tune")(tune_command)
 app.add_typer(records, name="records")
+app.command("tables")(tables_command)
 app.command("tracker")(tracker_command)
 app.command("agent")(agent_command)
 app.command("doctor")(doctor_command)

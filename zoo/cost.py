@@ -29,16 +29,17 @@ def layer_cost(layer: Layer) -> Cost:
 
 def network_cost(network: MobileNetV1) -> Cost:
     """The cost of the whole network, as in the paper's Tables 4 to 14."""
-    return _total(network.layers())
+    return total(map(layer_cost, network.layers()))
 
 
 def cost_by_kind(network: MobileNetV1) -> dict[LayerKind, Cost]:
     """The cost of each layer type, as in the paper's Table 2."""
     layers = network.layers()
     kinds = dict.fromkeys(layer.kind for layer in layers)
-    return {kind: _total(layer for layer in layers if layer.kind == kind) for kind in kinds}
+    return {kind: total(layer_cost(layer) for layer in layers if layer.kind == kind) for kind in kinds}
 
 
-def _total(layers: Iterable[Layer]) -> Cost:
-    costs = [layer_cost(layer) for layer in layers]
+def total(costs: Iterable[Cost]) -> Cost:
+    """The sum of costs."""
+    costs = tuple(costs)
     return Cost(sum(cost.mult_adds for cost in costs), sum(cost.parameters for cost in costs))

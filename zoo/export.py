@@ -1,8 +1,8 @@
 """From a torch network to an ONNX file.
 
-The graph is written node by node instead of traced: torch's exporters fold batch normalisation into the convolutions,
-number nodes and record source lines by their version, while a compiler wants the network as it was trained and the same
-bytes every time.
+The graph is written module by module: torch's exporters fold batch normalisation into the convolutions, number nodes
+and record source lines by their version, while a compiler wants the network as it was trained and the same bytes every
+time.
 """
 
 from __future__ import annotations
@@ -12,31 +12,32 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
-from torch import nn
+from torch import fx, nn
 
 from separable.zoo.architecture import MobileNetV1
+from separable.zoo.drawing import draw_weights
 from separable.zoo.mobilenet_v1 import MobileNetV1Network
-from separable.zoo.weights import draw_weights, load_weights
+from separable.zoo.network import Network, Operator
+from separable.zoo.onnx_graph import OnnxGraph
+from separable.zoo.onnx_modules import FUNCTIONS, MODULES
+from separable.zoo.trace import shapes_of, step_name, trace_shapes
+from separable.zoo.weights import load_weights
 
-_OPSET = 13
-_IR_VERSION = 8
+_INPUT = "input"
 
 
-def export_mobilenet_v1(spec: MobileNetV1, path: Path, *, seed: int = 0, weights: Path | None = None) -> None:
-    """Write MobileNet V1 to ``path`` as ONNX, batch normalisation unfused.
+def export_network(network: Network, path: Path, *, seed: int = 0, weights: Path | None = None) -> None:
+    """Write a network to ``path`` as ONNX, batch normalisation unfused.
 
-    The file maps ``input``, float32 [1, 3, resolution, resolution], to ``logits``, float32 [1, classes]. Its weights
+    The file maps ``input``, float32 [1, 3, resolution, resolution], to the network's outputs, all float32. Its weights
     are those of the state dict ``weights``, or else drawn from ``seed``. It appears whole or not at all.
 
     Raises:
         WeightsError: ``weights`` does not fit the network.
         OSError: a file cannot be read or written.
     """
-    network = MobileNetV1Network(spec)
     if weights is None:
         draw_weights(network, seed)
     else:
@@ -44,73 +45,57 @@ def export_mobilenet_v1(spec: MobileNetV1, path: Path, *, seed: int = 0, weights
     _write_atomically(path, to_onnx(network).SerializeToString(deterministic=True))
 
 
-def to_onnx(network: MobileNetV1Network) -> onnx.ModelProto:
-    """The network as an ONNX model of opset 13."""
-    spec = network.spec
-    graph = _Graph("input")
-    for name, block in network.blocks():
-        graph.convolution(name, block.conv)
-        graph.batch_norm(f"{name}_bn", block.bn)
-        graph.activation(f"{name}_{spec.activation}", block.activation)
-    graph.classifier(network.classifier)
-    picture = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, spec.resolution, spec.resolution])
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, spec.classes])
-    model = helper.make_model(
-        helper.make_graph(graph.nodes, spec.name, [picture], [logits], graph.initializers),
-        opset_imports=[helper.make_opsetid("", _OPSET)],
-        ir_version=_IR_VERSION,
-        producer_name="separable",
+def export_mobilenet_v1(spec: MobileNetV1, path: Path, *, seed: int = 0, weights: Path | None = None) -> None:
+    """Write MobileNet V1 to ``path`` as ONNX: :func:`export_network` of the network that ``spec`` describes."""
+    export_network(MobileNetV1Network(spec), path, seed=seed, weights=weights)
+
+
+def to_onnx(network: Network) -> onnx.ModelProto:
+    """The network as a checked ONNX model of opset 13; its tensors are named after the network's modules."""
+    traced = trace_shapes(network.eval())
+    graph = OnnxGraph()
+    values: dict[fx.Node, Any] = {}
+    for step in traced.graph.nodes:
+        if step.op == "output":
+            returned = fx.node.map_arg(step.args[0], lambda node: values[node])
+            break
+        values[step] = _write(graph, step, traced, values)
+        names = values[step] if isinstance(values[step], tuple) else (values[step],)
+        graph.shapes.update(zip(names, shapes_of(step), strict=True))
+    tensors = returned if isinstance(returned, list | tuple) else (returned,)
+    shape = (1, 3, network.resolution, network.resolution)
+    return graph.to_model(network.name, {_INPUT: shape}, dict(zip(tensors, network.outputs, strict=True)))
+
+
+def _write(graph: OnnxGraph, step: fx.Node, traced: fx.GraphModule, values: dict[fx.Node, Any]) -> Any:
+    """Add one step to the graph; returns the name of its result, or a tuple of names."""
+    arguments: Any = fx.node.map_arg(step.args, lambda node: values[node])
+    target = str(step.target)
+    if step.op == "placeholder":
+        return _INPUT
+    if step.op == "get_attr":
+        return graph.constant(step_name(target), _attribute(traced, target))
+    if step.op == "call_function":
+        assert callable(step.target)
+        return FUNCTIONS[step.target](graph, step.name, *arguments, **step.kwargs)
+    module = traced.get_submodule(target)
+    if isinstance(module, Operator):
+        return module.write(graph, step_name(target), *arguments)
+    return MODULES[type(module)](graph, _node_name(target, module), module, *arguments)
+
+
+def _node_name(target: str, module: nn.Module) -> str:
+    """A path that ends in ``activation`` is named after what the activation is."""
+    return step_name(
+        target.removesuffix("activation") + (type(module).__name__.lower() if target.endswith("activation") else "")
     )
-    onnx.checker.check_model(model, full_check=True)
-    return model
 
 
-class _Graph:
-    """A chain of nodes; each takes the output of the one before, which has its node's name."""
-
-    def __init__(self, input_name: str) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.initializers: list[onnx.TensorProto] = []
-        self._last = input_name
-
-    def convolution(self, name: str, conv: nn.Conv2d) -> None:
-        kernel, stride = conv.kernel_size[0], conv.stride[0]
-        self._append(
-            "Conv",
-            name,
-            {"weight": conv.weight},
-            kernel_shape=[kernel] * 2,
-            strides=[stride] * 2,
-            pads=[kernel // 2] * 4,
-            group=conv.groups,
-        )
-
-    def batch_norm(self, name: str, bn: nn.BatchNorm2d) -> None:
-        assert bn.running_mean is not None
-        assert bn.running_var is not None
-        parameters = {"scale": bn.weight, "shift": bn.bias, "mean": bn.running_mean, "variance": bn.running_var}
-        self._append("BatchNormalization", name, parameters, epsilon=bn.eps)
-
-    def activation(self, name: str, activation: nn.Module) -> None:
-        if isinstance(activation, nn.ReLU6):
-            self._append("Clip", name, {"min": torch.tensor(0.0), "max": torch.tensor(6.0)})
-        else:
-            self._append("Relu", name, {})
-
-    def classifier(self, linear: nn.Linear) -> None:
-        self._append("GlobalAveragePool", "pool", {})
-        self._append("Flatten", "features", {})
-        parameters = {"weight": linear.weight, "bias": linear.bias}
-        self._append("Gemm", "logits", parameters, transB=1)
-
-    def _append(self, operator: str, name: str, parameters: dict[str, torch.Tensor], **attributes: Any) -> None:
-        names = [f"{name}.{parameter}" for parameter in parameters]
-        self.initializers += [
-            numpy_helper.from_array(np.ascontiguousarray(value.detach().numpy()), tensor_name)
-            for tensor_name, value in zip(names, parameters.values(), strict=True)
-        ]
-        self.nodes.append(helper.make_node(operator, [self._last, *names], [name], name=name, **attributes))
-        self._last = name
+def _attribute(traced: fx.GraphModule, target: str) -> torch.Tensor:
+    owner, _, name = target.rpartition(".")
+    value = getattr(traced.get_submodule(owner), name)
+    assert isinstance(value, torch.Tensor)
+    return value
 
 
 def _write_atomically(path: Path, data: bytes) -> None:

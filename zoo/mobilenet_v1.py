@@ -3,55 +3,61 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import nn
 
-from separable.zoo.architecture import Activation, Layer, MobileNetV1
+from separable.zoo.architecture import Activation, Head, Layer, MobileNetV1, Variant
+from separable.zoo.blocks import ConvBlock, Normalize
+from separable.zoo.network import Calibration, Network
 
-# TensorFlow's value for these networks; torch's own default is 1e-5.
-_BN_EPSILON = 1e-3
+# Fixed, so that the weights of one alpha are the same at every resolution.
+_CALIBRATION = Calibration(pictures=8, size=128)
+_OUTPUTS = {"logits": "logits", "attributes": "probabilities", "embedding": "embedding"}
 
 
-class ConvBlock(nn.Module):
-    """A convolution without bias, batch normalisation and the activation."""
-
-    def __init__(self, layer: Layer, activation: Activation) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(
+def mobilenet_body(layers: Iterable[Layer], activation: Activation) -> nn.Sequential:
+    """Convolutions as :class:`ConvBlock` under their layer names."""
+    blocks = (
+        ConvBlock(
             layer.in_channels,
             layer.out_channels,
             layer.kernel,
             layer.stride,
-            padding=layer.kernel // 2,
             groups=layer.groups,
-            bias=False,
+            activation=activation,
         )
-        self.bn = nn.BatchNorm2d(layer.out_channels, eps=_BN_EPSILON)
-        self.activation = nn.ReLU() if activation == "relu" else nn.ReLU6()
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Activation [n, out_channels, out_size, out_size] of the input [n, in_channels, in_size, in_size]."""
-        y: torch.Tensor = self.activation(self.bn(self.conv(x)))
-        return y
+        for layer in layers
+    )
+    return nn.Sequential(OrderedDict(zip((layer.name for layer in layers), blocks, strict=True)))
 
 
-class MobileNetV1Network(nn.Module):
+def build(
+    alpha: float, resolution: int, classes: int, activation: Activation, variant: Variant, head: Head
+) -> MobileNetV1Network:
+    """The network of ``MobileNetV1(alpha, resolution, classes, activation, variant, head)``."""
+    return MobileNetV1Network(MobileNetV1(alpha, resolution, classes, activation, variant, head))
+
+
+class MobileNetV1Network(Network):
     """The network of a :class:`MobileNetV1` description.
 
     ``body`` maps each convolution's layer name to its :class:`ConvBlock`; ``classifier`` is a linear layer. The names
-    of the state dict follow: ``body.depthwise_1.conv.weight``, ``classifier.bias``.
+    of the state dict follow: ``body.depthwise_1.conv.weight``, ``classifier.bias``. The head gives ``logits``,
+    independent ``probabilities`` of attributes, or an ``embedding`` of length one.
     """
 
     def __init__(self, spec: MobileNetV1) -> None:
-        super().__init__()
+        super().__init__(spec.name, spec.resolution, (_OUTPUTS[spec.head],), _CALIBRATION)
         self.spec = spec
         *convolutions, classifier = spec.layers()
-        self.body = nn.Sequential(
-            OrderedDict((layer.name, ConvBlock(layer, spec.activation)) for layer in convolutions)
-        )
+        self.body = mobilenet_body(convolutions, spec.activation)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.features = nn.Flatten()
         self.classifier = nn.Linear(classifier.in_channels, classifier.out_channels)
+        heads = {"logits": nn.Identity, "attributes": nn.Sigmoid, "embedding": Normalize}
+        self.head = heads[spec.head]()
 
     def blocks(self) -> Iterator[tuple[str, ConvBlock]]:
         """Every convolution's layer name and block, in the order they run."""
@@ -60,6 +66,6 @@ class MobileNetV1Network(nn.Module):
             yield name, block
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
-        """Logits [n, classes] for pictures [n, 3, height, width]."""
-        logits: torch.Tensor = self.classifier(self.body(picture).mean(dim=(2, 3)))
-        return logits
+        """Results [n, classes] for pictures [n, 3, height, width]."""
+        result: torch.Tensor = self.head(self.classifier(self.features(self.pool(self.body(picture)))))
+        return result

@@ -52,3 +52,26 @@ def test_the_name_tells_alpha_and_resolution() -> None:
 def test_values_out_of_range_are_an_error(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         MobileNetV1(**values)
+
+
+def test_conv_mobilenet_has_one_full_convolution_for_each_pair() -> None:
+    layers = MobileNetV1(variant="full").layers()
+    assert [layer.kind for layer in layers] == ["conv"] * 14 + ["classifier"]
+    pointwise = [layer for layer in MobileNetV1().layers() if layer.kind == "pointwise"]
+    assert [(x.in_channels, x.out_channels, x.out_size) for x in layers[1:-1]] == [
+        (x.in_channels, x.out_channels, x.out_size) for x in pointwise
+    ]
+
+
+def test_shallow_mobilenet_lacks_the_five_layers_of_14x14x512() -> None:
+    full = [(x.in_channels, x.out_channels, x.kernel, x.stride, x.in_size) for x in MobileNetV1().layers()]
+    shallow = [
+        (x.in_channels, x.out_channels, x.kernel, x.stride, x.in_size) for x in MobileNetV1(variant="shallow").layers()
+    ]
+    assert len(shallow) == 28 - 10
+    assert shallow == full[:13] + full[23:]
+
+
+def test_the_name_tells_the_variant() -> None:
+    assert MobileNetV1(variant="full").name == "conv_mobilenet_v1_1_224"
+    assert MobileNetV1(variant="shallow").name == "shallow_mobilenet_v1_1_224"

@@ -14,9 +14,9 @@ import torch
 
 from separable.zoo.architecture import Activation, MobileNetV1
 from separable.zoo.cost import network_cost
+from separable.zoo.drawing import draw_weights
 from separable.zoo.export import export_mobilenet_v1, to_onnx
 from separable.zoo.mobilenet_v1 import MobileNetV1Network
-from separable.zoo.weights import draw_weights
 
 SMALL = MobileNetV1(alpha=0.25, resolution=64, classes=10)
 

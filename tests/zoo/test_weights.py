@@ -2,67 +2,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="the zoo needs torch (extra 'zoo')")
 
 import torch
 
-from separable.zoo.architecture import Activation, MobileNetV1
+from separable.zoo.architecture import MobileNetV1
+from separable.zoo.drawing import draw_weights
 from separable.zoo.mobilenet_v1 import MobileNetV1Network
-from separable.zoo.weights import WeightsError, draw_weights, load_weights
+from separable.zoo.weights import WeightsError, load_weights
 
 SPEC = MobileNetV1(alpha=0.25, resolution=64, classes=10)
 
 
-def drawn(spec: MobileNetV1) -> MobileNetV1Network:
-    network = MobileNetV1Network(spec)
-    draw_weights(network, seed=0)
-    return network
-
-
-def patchwork(count: int) -> torch.Tensor:
-    """Pictures [count, 3, 96, 96] of coloured patches: smooth within, as photos are, and unlike each other."""
-    patches = np.random.default_rng(1).uniform(-1, 1, (count, 3, 6, 6)).astype(np.float32)
-    return torch.from_numpy(patches.repeat(16, axis=2).repeat(16, axis=3))
-
-
-@pytest.mark.parametrize("activation", ["relu", "relu6"])
-@pytest.mark.parametrize("alpha", [1.0, 0.25])
-def test_activations_keep_their_scale_through_the_depth(alpha: float, activation: Activation) -> None:
-    network = drawn(MobileNetV1(alpha=alpha, resolution=96, activation=activation))
-    x = patchwork(count=2)
-    with torch.no_grad():
-        for name, block in network.blocks():
-            x = block(x)
-            assert 0.1 < float(x.std()) < 4, name
-            assert 0.1 < float((x == 0).float().mean()) < 0.9, name
-
-
-def test_answers_are_neither_flat_nor_all_the_same() -> None:
-    network = drawn(MobileNetV1(alpha=0.5, resolution=96))
-    with torch.no_grad():
-        logits = network(patchwork(count=8))
-    assert 0.5 < float(logits.std()) < 10
-    assert len(set(logits.argmax(dim=1).tolist())) > 1
-
-
-def test_batch_norm_statistics_are_not_trivial() -> None:
-    for name, block in drawn(SPEC).blocks():
-        assert block.bn.running_mean is not None
-        assert block.bn.running_var is not None
-        for statistic in (block.bn.running_mean, block.bn.running_var, block.bn.weight, block.bn.bias):
-            assert float(statistic.detach().std()) > 0.01, name
-
-
-def test_weights_are_the_same_at_every_resolution() -> None:
-    other = drawn(MobileNetV1(alpha=0.25, resolution=224, classes=10)).state_dict()
-    assert all(torch.equal(value, other[name]) for name, value in drawn(SPEC).state_dict().items())
-
-
 def test_a_saved_state_dict_is_read_back(tmp_path: Path) -> None:
-    saved, loaded = drawn(SPEC), MobileNetV1Network(SPEC)
+    saved, loaded = MobileNetV1Network(SPEC), MobileNetV1Network(SPEC)
+    draw_weights(saved, seed=0)
     torch.save(saved.state_dict(), tmp_path / "weights.pt")
     load_weights(loaded, tmp_path / "weights.pt")
     assert not loaded.training
