@@ -95,7 +95,7 @@ class RecordedTiles:
 
 def shipped_records(target: Target) -> list[Path]:
     """The records that come with the package for a row: one file, or none."""
-    path = _SHIPPED / f"{row_key(target).replace(':', '-').replace(' ', '')}.json"
+    path = _SHIPPED / f"{row_key(target).replace(':', '-')}.json"
     return [path] if path.is_file() else []
 
 

@@ -6,7 +6,8 @@ before anybody learns of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Event, Lock, Semaphore
@@ -14,7 +15,7 @@ from typing import Protocol
 
 import separable
 from separable.compiler._tvm import tvm
-from separable.compiler.tuning.candidate import CandidateBuilder, CandidateFailed, read_timing
+from separable.compiler.tuning.candidate import CandidateBuilder, CandidateFailed, Timing, read_timing
 from separable.compiler.tuning.device import Candidate, Finished
 from separable.compiler.tuning.errors import DeviceLost
 from separable.compiler.tuning.records import KERNEL, NETWORK, Record, RecordsFile, now, row_key
@@ -116,6 +117,36 @@ class Bench:
         self._build_threads.submit(self._build, task, tile, future)
         return future
 
+    def measure_again(self, entrants: Mapping[Task, Sequence[Tile]], rounds: int) -> dict[str, dict[Tile, float]]:
+        """Measure a few tiles of each task anew, in turns, so that a noisy moment of the device meets all alike.
+
+        Args:
+            entrants: the tiles of each task.
+            rounds: how often each is measured.
+
+        Returns:
+            Nanoseconds by task name and tile: the least of the new measurements; a tile that failed is left out.
+
+        Raises:
+            RecordsUnwritable: the disk is full.
+            TuningError: no device is left.
+        """
+        times: dict[str, dict[Tile, float]] = {}
+        for task, tiles in entrants.items():
+            least = times[task.name] = {}
+            candidates = {}
+            for tile in tiles:
+                with contextlib.suppress(CandidateFailed):
+                    candidates[tile] = self._builder.build(task.workload, tile)
+            for tile, candidate in list(candidates.items()) * rounds:
+                with contextlib.suppress(CandidateFailed, DeviceLost):
+                    finished = self._devices.submit(candidate).result()
+                    record = self._record(task, tile, read_timing(finished), finished.device)
+                    least[tile] = min(record.nanoseconds, least.get(tile, record.nanoseconds))
+            for candidate in candidates.values():
+                candidate.program.unlink(missing_ok=True)
+        return times
+
     def record_network(self, task: Task, tile: Tile, samples_ns: tuple[float, ...], device: str) -> None:
         """Record the choice of a network's measurement, which outweighs all kernels measured alone.
 
@@ -171,11 +202,7 @@ class Bench:
             candidate.program.unlink(missing_ok=True)
             if not done.cancelled():
                 finished = done.result()
-                timing = read_timing(finished)
-                record = self._make_record(task, tile, KERNEL, timing.samples_ns, finished.device, timing.frequency_khz)
-                with self._lock:
-                    self._records.append(record)
-                outcome = Outcome(task, tile, record)
+                outcome = Outcome(task, tile, self._record(task, tile, read_timing(finished), finished.device))
         except (CandidateFailed, DeviceLost) as error:
             outcome = Outcome(task, tile, None, str(error))
         except BaseException as error:
@@ -195,6 +222,12 @@ class Bench:
         with self._lock:
             self.error = self.error or error
         self.stop()
+
+    def _record(self, task: Task, tile: Tile, timing: Timing, device: str) -> Record:
+        record = self._make_record(task, tile, KERNEL, timing.samples_ns, device, timing.frequency_khz)
+        with self._lock:
+            self._records.append(record)
+        return record
 
     def _make_record(
         self,

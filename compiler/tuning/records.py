@@ -120,7 +120,8 @@ class Records:
 
 def row_key(target: Target) -> str:
     """What the code of a row is generated for: ``x86_64:znver5``, the same for ``native`` on such a machine."""
-    return f"{target.arch}:{target.cpu}" + "".join(f" {feature}" for feature in sorted(target.features))
+    added = sorted(feature for feature in target.features if feature.startswith("+"))
+    return f"{target.arch}:{target.cpu}{''.join(added)}"
 
 
 def now() -> str:
