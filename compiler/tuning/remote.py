@@ -10,7 +10,7 @@ from pathlib import Path
 from separable.compiler.tuning.device import Candidate, Device, Finished
 from separable.compiler.tuning.errors import DeviceLost
 from separable.compiler.tuning.rpc import RemoteError, Rpc
-from separable.compiler.tuning.sockets import Address
+from separable.compiler.tuning.sockets import Address, reason
 from separable.compiler.tuning.tracker import Offer, read_summary, request_device
 
 # Files go over in pieces, so that a small device never holds more than this in memory for them.
@@ -151,8 +151,8 @@ class RemoteDevice:
         return answer
 
     def _lost(self, error: Exception | None, what: str = "") -> DeviceLost:
-        reason = what or (error.strerror if isinstance(error, OSError) and error.strerror else str(error))
-        return DeviceLost(f"{self.name}: {reason}", self.name)
+        why = reason(error) if error and not what else what
+        return DeviceLost(f"{self.name}: {why}", self.name)
 
 
 class TrackerSource:

@@ -39,6 +39,13 @@ def parse_address(text: str) -> Address:
     return Address(host, int(port))
 
 
+def reason(error: Exception) -> str:
+    """An error of a connection in few words."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
 class Deadline:
     """A moment after which waiting is given up."""
 

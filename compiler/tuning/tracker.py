@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from separable.compiler.tuning.errors import TrackerUnreachable
-from separable.compiler.tuning.sockets import Address, Connection, Deadline
+from separable.compiler.tuning.sockets import Address, Connection, Deadline, reason
 
 DEFAULT_PORT = 9190
 
@@ -129,9 +129,8 @@ def _ask(tracker: Address, question: list[object], timeout_s: float, may_wait: b
     except OSError as error:
         if may_wait and greeted and isinstance(error, TimeoutError):
             raise
-        reason = error.strerror or str(error)
         raise TrackerUnreachable(
-            f"no tracker answers at {tracker}: {reason}; start one: separable tracker --port {tracker.port}"
+            f"no tracker answers at {tracker}: {reason(error)}; start one: separable tracker --port {tracker.port}"
         ) from error
     finally:
         if connection is not None:
