@@ -23,8 +23,9 @@ class LayerTime:
     Attributes:
         name: the nodes of the model that it computes.
         milliseconds: the median of 50 runs.
-        gflops: 10^9 floating-point operations per second; a multiply-add counts as two.
-        peak_share: part of the FMA peak of the core, 0 to 1.
+        gflops: 10^9 floating-point operations per second; a multiply-add counts as two. Those of a convolution count
+            in full where Winograd's algorithm needs fewer.
+        peak_share: part of the FMA peak of the core, 0 to 1; more is possible with Winograd's algorithm.
     """
 
     name: str

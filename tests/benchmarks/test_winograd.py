@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from typer.testing import CliRunner
+
+from separable.benchmarks.winograd import Gain, Layer, app, gain_table, measure_gain
+from tests.compiler.models import make_model, node, random, save
+
+
+def save_network(folder: Path) -> Path:
+    """A convolution that reads the plain image, and one that is computed by Winograd's algorithm."""
+    nodes = [
+        node("Conv", "x w1", "a", name="stem", pads=[1, 1, 1, 1]),
+        node("Conv", "a w2", "y", name="body", pads=[1, 1, 1, 1]),
+    ]
+    weights = {"w1": random(64, 3, 3, 3), "w2": random(64, 64, 3, 3, seed=1)}
+    return save(make_model(nodes, {"x": (1, 3, 28, 28)}, weights=weights), folder)
+
+
+def test_both_libraries_are_right_and_timed(tmp_path: Path) -> None:
+    gain = measure_gain(save_network(tmp_path), tmp_path, rounds=2)
+    kernels = {layer.nodes: layer.kernel for layer in gain.layers}
+    assert kernels["stem"].startswith("conv")
+    assert kernels["body"].startswith("winograd")
+    assert all(layer.direct_us > 0 < layer.chosen_us for layer in gain.layers)
+    assert 0 < gain.direct_error < 1e-5
+    assert 0 < gain.chosen_error < 1e-5
+
+
+def test_the_table_shows_what_changed_and_the_sum() -> None:
+    gain = Gain((Layer("stem", "conv_0", 10, 10), Layer("body", "winograd_0", 100, 40)), 1e-7, 2e-7)
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(gain_table(gain))
+    _, body, total = (line.split() for line in capture.get().splitlines())
+    assert body == ["body", "winograd_0", "100.0", "40.0", "0.40"]
+    assert total == ["all", "layers", "110.0", "50.0", "0.45"]
+
+
+def test_an_error_is_told_without_a_traceback(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, [str(tmp_path / "absent.onnx")])
+    assert result.exit_code == 2
+    assert isinstance(result.exception, SystemExit)
