@@ -59,11 +59,11 @@ class FixedSource:
         self._free.append(device)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Job:
     candidate: Candidate
     future: Future[Finished] = field(default_factory=Future)
-    losses: int = 0
+    lost_on: list[str] = field(default_factory=list)  # names of devices, one for each loss
 
 
 @dataclass
@@ -216,7 +216,7 @@ class Fleet:
                 self._changed.wait_for(lambda: self._closed or self._queue)
                 if self._closed:
                     return
-                job = self._queue.popleft()
+                job = self._take_job(device)
             if not job.future.running() and not job.future.set_running_or_notify_cancel():
                 continue
             try:
@@ -231,12 +231,18 @@ class Fleet:
                 self._standings[device.name] = _Standing()
             job.future.set_result(finished)
 
+    def _take_job(self, device: Device) -> _Job:
+        """The next candidate, of those that were not lost on this device if there are any: it may be to blame."""
+        job = next((job for job in self._queue if device.name not in job.lost_on), self._queue[0])
+        self._queue.remove(job)
+        return job
+
     def _lose(self, device: Device, job: _Job, error: DeviceLost) -> None:
-        job.losses += 1
+        job.lost_on.append(device.name)
         with self._changed:
             self._devices.remove(device)
             closed = self._closed
-            given_up = closed or job.losses >= LOSSES_TO_GIVE_UP
+            given_up = closed or len(job.lost_on) >= LOSSES_TO_GIVE_UP
             if not given_up:
                 self._queue.appendleft(job)
             self._changed.notify_all()

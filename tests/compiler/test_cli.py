@@ -28,7 +28,9 @@ class TestProgram:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == ""
 
-    @pytest.mark.parametrize("verb", ["compile", "zoo", "inspect", "run", "verify", "targets"])
+    @pytest.mark.parametrize(
+        "verb", ["compile", "zoo", "inspect", "run", "verify", "targets", "tracker", "agent", "doctor"]
+    )
     def test_every_verb_explains_itself(self, verb: str) -> None:
         assert verb in call("--help").stdout
         assert f"separable {verb}" in call(verb, "--help").stdout

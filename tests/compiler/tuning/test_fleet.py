@@ -161,7 +161,7 @@ class TestLosses:
         runs = iter(range(100))
 
         def hiccups(candidate: Candidate) -> Finished:
-            return works(candidate) if next(runs) % 3 == 2 else fails(candidate)
+            return works(candidate) if next(runs) % 2 else fails(candidate)
 
         fleet = fleet_of(Scripted("a", hiccups))
         assert outputs(fleet.run(candidates(5))) == list("01234")
@@ -185,8 +185,7 @@ class TestLosses:
         futures = [fleet.submit(candidate) for candidate in candidates(2)]
         wait_until(lambda: any("no device is left, these are benched: a; waiting" in note for note in notes))
         broken = False
-        assert futures[1].result(10).stdout == "1"
-        assert isinstance(futures[0].exception(10), DeviceLost)  # given up after three losses
+        assert [future.result(10).stdout for future in futures] == ["0", "1"]
 
     def test_a_source_that_fails_is_told_once_and_asked_again(self, notes: list[str]) -> None:
         class Restarting(FixedSource):

@@ -93,9 +93,14 @@ class TestFiles:
     def test_the_same_content_is_sent_once(
         self, device: RemoteDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        sent = []
+        sent: list[str] = []
         send = RemoteDevice._send
-        monkeypatch.setattr(RemoteDevice, "_send", lambda self, *a: (sent.append(a), send(self, *a))[1])
+
+        def count_and_send(self: RemoteDevice, digest: str, path: Path) -> None:
+            sent.append(digest)
+            send(self, digest, path)
+
+        monkeypatch.setattr(RemoteDevice, "_send", count_and_send)
         for _ in range(3):
             assert device.run(script(tmp_path, "cat a b", a="same", b="same")).stdout == "samesame"
         assert len(sent) == 2  # the program and the content
@@ -313,7 +318,11 @@ class TestTracker:
         ],
     )
     def test_what_is_no_tracker_is_said(self, answer: bytes) -> None:
-        address, _ = serve_once(lambda connection: (connection.recv(64), connection.sendall(answer), None)[2])
+        def tell(connection: socket.socket) -> None:
+            connection.recv(64)
+            connection.sendall(answer)
+
+        address, _ = serve_once(tell)
         with pytest.raises(TrackerUnreachable, match=r"127\.0\.0\.1"):
             read_summary(address, timeout_s=2)
 

@@ -246,7 +246,7 @@ def test_a_wrong_command_line_says_what_is_expected(agent_program: Path, options
 
 
 def test_a_port_that_is_taken_is_said(agent_program: Path, agent: Agent) -> None:
-    command = [agent_program, "--key", "k", "--port", str(agent.port)]
+    command = [str(agent_program), "--key", "k", "--port", str(agent.port)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
     assert done.returncode == 1
     assert "Address already in use" in done.stderr
