@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,6 +40,7 @@ _RUNS = 8
 _NO_GAIN = 0.995
 """A kernel stays at its default unless it takes less than this part of the default's time in the network."""
 _DOUBT = 0.025
+_MOST_DUELS = 8
 _PATIENCE = 4
 _TIMEOUT_S = 60.0
 _MEMORY_BYTES = 4 << 30
@@ -67,9 +69,11 @@ class Duel:
 
     @property
     def ratios(self) -> list[float]:
-        """Tuned time divided by the default's, round by round; the median run of each counts."""
-        turns = zip(self.tuned, self.default, strict=True)
-        return [statistics.median(a.whole) / statistics.median(b.whole) for a, b in turns]
+        """Tuned time divided by the default's, round by round.
+
+        The least time of each turn counts, as whatever else the device does can only add to it.
+        """
+        return [min(a.whole) / min(b.whole) for a, b in zip(self.tuned, self.default, strict=True)]
 
     @property
     def ratio(self) -> float:
@@ -153,21 +157,24 @@ class NetworkBench:
         self._default: Candidate | None = None
 
     def decide(
-        self, winners: Mapping[str, Tile], note: Callable[[str], None] = lambda text: None, again: int = 6
+        self,
+        winners: Mapping[str, Tile],
+        note: Callable[[str], None] = lambda text: None,
+        deadline: float = math.inf,
     ) -> Verdict:
         """Which of the tiles that won alone stay.
 
         Args:
             winners: a tile by kernel name.
             note: told what is under way.
-            again: how many duels are held at most.
+            deadline: of ``time.monotonic``; after it no further duel begins, and what is in doubt is dropped.
 
         Raises:
             CandidateFailed: the default network itself does not run.
         """
         tiles, duel = dict(winners), None
-        for _ in range(again):
-            if not tiles:
+        for number in range(_MOST_DUELS):
+            if not tiles or (number and time.monotonic() >= deadline):
                 break
             note(f"the network with {len(tiles)} tuned kernels against the default one")
             duel = self.duel(tiles)

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from separable.compiler.emit.c_source import RUNTIME
 from separable.compiler.errors import LinkError, ToolchainMissing
@@ -35,6 +36,7 @@ class StaticLinker:
         self.target = target
         self.folder = folder
         self._objects: dict[Path, Path] = {}
+        self._lock = Lock()
 
     def link(self, output: Path, sources: Sequence[str], objects: Sequence[Path]) -> Path:
         """Link C files of this folder, or of the runtime, with objects to a program.
@@ -55,9 +57,10 @@ class StaticLinker:
     def _object(self, source: str) -> Path:
         """The object of a C file by its name, compiled at its first use."""
         path = _HERE / source if (_HERE / source).exists() else RUNTIME / source
-        if path not in self._objects:
-            self._objects[path] = self.compile(path, self.folder / f"{path.stem}.o")
-        return self._objects[path]
+        with self._lock:
+            if path not in self._objects:
+                self._objects[path] = self.compile(path, self.folder / f"{path.stem}.o")
+            return self._objects[path]
 
     def _zig(self, *arguments: str) -> None:
         command = [_zig_program(), "cc", "-target", _STATIC[self.target.arch], *arguments]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import tempfile
 import time
@@ -30,8 +31,8 @@ from separable.schedules.space import Tile
 _WON_ALONE = 0.99
 """A tile goes into the network if it takes less than this part of the default's time alone; closer times are noise."""
 _FINALISTS, _FINAL_ROUNDS = 3, 3
-_NETWORK_SHARE, _NETWORK_S = 0.25, 90.0
-"""The finals and the network's measurement get a quarter of the budget, but no more than this."""
+_NETWORK_SHARE, _NETWORK_S = 0.35, 120.0
+"""The finals and the network's measurement get this part of the budget, but no more than these seconds."""
 _LOCAL_PLACES, _REMOTE_PLACES = 3, 6
 
 
@@ -71,8 +72,8 @@ class TuneOptions:
 class Watcher(Protocol):
     """Told what goes on, from any thread."""
 
-    def begin(self, tasks: Sequence[Task], options: TuneOptions) -> None:
-        """The search begins."""
+    def begin(self, tasks: Sequence[Task], options: TuneOptions, known: Sequence[Outcome]) -> None:
+        """The search begins; ``known`` is what earlier runs measured."""
 
     def observe(self, outcome: Outcome) -> None:
         """A trial ended."""
@@ -139,7 +140,6 @@ def tune_model(options: TuneOptions, watcher: Watcher, source: DeviceSource | No
     ):
         for note in records.earlier.notes:
             watcher.note(note)
-        watcher.begin(tasks, options)
         builder = CandidateBuilder(
             target,
             Path(temporary),
@@ -151,12 +151,17 @@ def tune_model(options: TuneOptions, watcher: Watcher, source: DeviceSource | No
         places = (_LOCAL_PLACES if overlap else 1) if local else _REMOTE_PLACES
         bench = Bench(builder, fleet, records, found.observe, places=places)
         try:
-            for outcome in bench.known(tasks):
+            known = bench.known(tasks)
+            for outcome in known:
                 found.take(outcome)
+            watcher.begin(tasks, options, known)
             search(tasks, bench, _limits(options, start), options.seed)
             verdict = None
             if bench.error is None:
-                verdict = _judge(options, built, tasks, found, fleet, bench, Path(temporary), cpus, watcher)
+                deadline = start + (options.budget_s or math.inf)
+                verdict = _judge(
+                    options, built, tasks, found, fleet, bench, Path(temporary), cpus, watcher, deadline=deadline
+                )
         finally:
             bench.close()
         if bench.error is not None:
@@ -217,6 +222,8 @@ def _judge(
     folder: Path,
     cpus: str,
     watcher: Watcher,
+    *,
+    deadline: float,
 ) -> Verdict | None:
     """Measure the network and record its choice; None if it cannot be measured."""
     winners = _hold_finals(found, bench, watcher)
@@ -227,7 +234,7 @@ def _judge(
         network = NetworkBench(
             built, fleet, folder, model=options.model, threads=options.threads, cpus=cpus, rounds=options.rounds
         )
-        verdict = network.decide(winners, watcher.note)
+        verdict = network.decide(winners, watcher.note, deadline)
     except CandidateFailed as error:
         watcher.note(f"{error}; the kernels' own records stand")
         return None

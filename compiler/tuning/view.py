@@ -73,26 +73,24 @@ class TuneView:
         if self._console.is_terminal:
             self._live.stop()
 
-    def begin(self, tasks: Sequence[Task], options: TuneOptions) -> None:
-        """Show the tasks."""
+    def begin(self, tasks: Sequence[Task], options: TuneOptions, known: Sequence[Outcome]) -> None:
+        """Show the tasks, and what earlier runs found."""
         self._options = options
         self.rows = {task.name: Row(task) for task in tasks}
         points = sum(len(task.space.tiles) for task in tasks)
-        print_note(f"{len(tasks)} workloads with {points} tiles; records go to {options.records}")
+        earlier = f", {len(known)} of them measured by earlier runs" if known else ""
+        print_note(f"{len(tasks)} workloads with {points} tiles{earlier}; records go to {options.records}")
+        for outcome in known:
+            self._take(self.rows[outcome.task.name], outcome)
 
     def observe(self, outcome: Outcome) -> None:
         """Count a trial, and show it if it is the best of its task."""
         with self._lock:
             row = self.rows[outcome.task.name]
             row.trials += 1
-            if outcome.record is None:
-                row.failures += 1
-            else:
+            self._take(row, outcome)
+            if outcome.record is not None:
                 self._devices.add(outcome.record.device)
-                nanoseconds = outcome.record.nanoseconds
-                if outcome.tile == row.task.space.default:
-                    row.default_ns = nanoseconds
-                row.best_ns = min(nanoseconds, row.best_ns or nanoseconds)
                 self._add_point()
             elapsed = time.monotonic() - self._start
             if not self._console.is_terminal and elapsed - self._last_line >= _LINE_EVERY_S:
@@ -102,6 +100,15 @@ class TuneView:
     def note(self, text: str) -> None:
         """Show a note above everything else."""
         print_note(text)
+
+    def _take(self, row: Row, outcome: Outcome) -> None:
+        if outcome.record is None:
+            row.failures += 1
+            return
+        nanoseconds = outcome.record.nanoseconds
+        if outcome.tile == row.task.space.default:
+            row.default_ns = nanoseconds
+        row.best_ns = min(nanoseconds, row.best_ns or nanoseconds)
 
     def _add_point(self) -> None:
         times = [row.best_ns for row in self.rows.values()]
