@@ -173,8 +173,8 @@ class TestReference:
         weight = random.standard_normal((w.y.channels, size[0] // groups, *w.window.size)).astype(np.float32)
         bias = random.standard_normal(w.y.channels).astype(np.float32)
         plain = replace(w, epilogue=Epilogue())
-        exact = [array.astype(np.float64) for array in (x, weight, bias)]
-        expected = other_reference.conv(*exact, w.window, groups, w.y.height, w.y.width)
+        image_, filters, shift = (array.astype(np.float64) for array in (x, weight, bias))
+        expected = other_reference.conv(image_, filters, shift, w.window, groups, w.y.height, w.y.width)
         np.testing.assert_allclose(expected_output(plain, x, [weight, bias], None), expected, rtol=1e-12, atol=1e-12)
 
     def test_activations_agree(self) -> None:
