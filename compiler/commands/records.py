@@ -44,11 +44,12 @@ def show_command(files: Files) -> None:
 def merge_command(
     files: Files,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="RECORDS.json", help="The file to write.")],
+    best: Annotated[bool, typer.Option("--best", help="Keep only what networks would be compiled with.")] = False,
 ) -> None:
     """Write the records of several files to one, each once."""
     from separable.compiler.tuning.records import load_records, merge_records
 
-    merged = merge_records(files, output)
+    merged = merge_records(files, output, best=best)
     _print_notes(merged.notes)
     written = load_records(output)
     print_facts([("records", f"{len(written.records)} of {len(merged.records)} in {output}")])

@@ -174,15 +174,24 @@ def best_records(records: Iterable[Record]) -> dict[Key, Record]:
     return best
 
 
-def merge_records(paths: Sequence[Path], output: Path) -> Records:
+def merge_records(paths: Sequence[Path], output: Path, *, best: bool = False) -> Records:
     """Write the records of several files to a new one, each once, in the order of their dates.
+
+    Args:
+        paths: the files.
+        output: the new file.
+        best: keep only what networks would be compiled with, see :func:`best_records`.
+
+    Returns:
+        What the files hold.
 
     Raises:
         InvalidRecord: as :func:`load_records`.
         RecordsUnwritable: the new file cannot be written; none is left then.
     """
     loaded = load_all(paths)
-    lines = dict.fromkeys(record.line() for record in sorted(loaded.records, key=lambda record: record.date))
+    kept = sorted(loaded.records, key=lambda record: record.date)
+    lines = dict.fromkeys(record.line() for record in (best_records(kept).values() if best else kept))
     temporary = output.with_name(f".{output.name}.{os.getpid()}")
     try:
         temporary.write_text("".join(lines))

@@ -213,6 +213,14 @@ class TestMerge:
         assert load_records(output).records == (old, new)
         assert load_all([one, two]).records == (new, old, new)
 
+    def test_only_the_best(self, tmp_path: Path) -> None:
+        tiles = space(pointwise(), TARGET).tiles
+        records = [make_record(tile=tile, ns=ns) for tile, ns in zip(tiles, (3.0, 1.0, 2.0), strict=False)]
+        merge_records(
+            [write(tmp_path / "one.json", *(record.line() for record in records))], tmp_path / "best.json", best=True
+        )
+        assert load_records(tmp_path / "best.json").records == (records[1],)
+
     def test_a_malformed_file_leaves_nothing(self, tmp_path: Path) -> None:
         bad = write(tmp_path / "bad.json", "{}\n")
         with pytest.raises(InvalidRecord):
