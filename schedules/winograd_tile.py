@@ -30,6 +30,9 @@ _WORTH_IT = 0.9
 _UNROLLED = 128
 """Multiply-adds of one iteration of the innermost loop: enough to bury its own instructions."""
 
+_INPUTS, _INPUTS_IN_ORDER = 1, 5
+"""Registers for inputs under way: cores that run in program order need them loaded well ahead of their use."""
+
 _MULTIPLES = (1, 2, 3, 4, 6, 8, 12, 16)
 """Register tiles of an item that are tried."""
 
@@ -171,12 +174,13 @@ def default_tile(w: Winograd, target: Target) -> Tile:
 
 
 def tiles(w: Winograd, target: Target) -> Iterator[Tile]:
-    """Every tile whose sums, weights and one broadcast input fit the registers and whose scratch fits half of L2."""
+    """Every tile whose sums, weights and inputs under way fit the registers and whose scratch fits half of L2."""
+    inputs = _INPUTS_IN_ORDER if target.in_order else _INPUTS
     for outputs in POINTS:
         count = grid(w, outputs)[0] * grid(w, outputs)[1]
         for vectors in range(1, min(w.y.blocks, 4) + 1):
             panels = -(-w.y.blocks // vectors)
-            largest = (target.vector_registers - vectors - 1) // vectors
+            largest = (target.vector_registers - vectors - inputs) // vectors
             for columns in range(1, min(count, largest, 28) + 1):
                 unroll = largest_divisor(w.x.channels, max(4, _UNROLLED // (columns * vectors)))
                 for multiple in _MULTIPLES:

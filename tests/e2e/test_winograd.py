@@ -11,6 +11,7 @@ import pytest
 from separable.compiler.options import CompileOptions
 from separable.compiler.pipeline import compile_model
 from separable.schedules import winograd_tile
+from tests.compiler.calls import call
 from tests.compiler.models import make_model, node, random, save
 
 from .support import CompileLibrary, range_errors, reference
@@ -63,3 +64,13 @@ def test_it_can_be_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         for manifest in manifests.values()
     ]
     assert costs[0] == costs[1]
+
+
+def test_it_can_be_switched_off_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd_tile, "_WORTH_IT", float("inf"))
+    model = str(save_network(tmp_path))
+    shown = [call("inspect", model, *options) for options in ((), ("--no-winograd",))]
+    assert ["winograd_0" in result.stdout for result in shown] == [True, False]
+    result = call("compile", model, "--no-winograd", "-o", str(tmp_path / "out"))
+    assert "winograd=False" in result.stderr
+    assert "winograd" not in (tmp_path / "out" / "model.json").read_text()

@@ -165,7 +165,7 @@ def test_default_tiles_fit(channels: tuple[int, int], target: Target) -> None:
     for size in ((30, 40), (7, 7), (1, 1)):
         w = workload(target.lanes, channels, size)
         tile = default_tile(w, target)
-        assert tile.columns * tile.vectors + tile.vectors + 1 <= target.vector_registers
+        assert tile.columns * tile.vectors + tile.vectors + (5 if target.in_order else 1) <= target.vector_registers
         assert tile.tiles % tile.columns == 0
         assert w.x.channels % tile.unroll == 0
         assert winograd_tile._scratch_bytes(w, tile) <= max(
