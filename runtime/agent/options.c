@@ -23,7 +23,7 @@ static const char usage[] =
     "  --advertise ADDRESS  address that clients use [the one the tracker sees]\n"
     "  --cpus LIST          CPUs that programs may use, as 4-7 or 0,2 [all]\n"
     "  --work DIR           folder for files, mounted with permission to execute [$TMPDIR, else /data/local/tmp, else /tmp]\n"
-    "  --idle SECONDS       end sessions that are silent for so long [300]\n"
+    "  --idle SECONDS       end sessions that are silent for so long [600]\n"
     "  --runner COMMAND     put COMMAND before every program; for agents under an emulator: --runner qemu-aarch64\n"
     "  --version            print the version\n"
     "  --help               print this\n"
@@ -99,7 +99,7 @@ static void set_option(agent_options *options, const char *option, char *value)
 void options_parse(agent_options *options, int count, char **words)
 {
     const char *temporary = getenv("TMPDIR");
-    *options = (agent_options){.listen_text = "127.0.0.1", .work = temporary, .idle_s = 300};
+    *options = (agent_options){.listen_text = "127.0.0.1", .work = temporary, .idle_s = 600};
     for (int i = 1; i < count; i += 2) {
         if (strcmp(words[i], "--help") == 0) {
             fputs(usage, stdout);
