@@ -34,7 +34,9 @@ class AlexNet(Network):
 
     def __init__(self, alpha: float = 1.0, resolution: int = 227, classes: int = 1000) -> None:
         check_size(alpha, resolution, _SMALLEST_RESOLUTION, classes)
-        super().__init__(f"alexnet_{alpha:g}_{resolution}", resolution, ("logits",), Calibration(2, resolution))
+        super().__init__(
+            f"alexnet_{alpha:g}_{resolution}", resolution, ("logits",), Calibration(2, resolution, noise=1)
+        )
         c1, c2, c3, c4, c5 = (thin(channels, alpha, _GROUPS) for channels in (96, 256, 384, 384, 256))
         hidden = thin(_FULLY_CONNECTED, alpha)
         size = (resolution - 11) // 4 + 1

@@ -75,13 +75,16 @@ class _Drawing(fx.Interpreter):
 
 
 def _random_pictures(calibration: Calibration, random: np.random.Generator) -> torch.Tensor:
-    """Pictures [n, 3, size, size] in [-1, 1] with detail at every scale, as photos have."""
+    """Pictures [n, 3, size, size] in [-1, 1] with detail at every scale, as photos have; the last ones are noise."""
     pictures = np.zeros((calibration.pictures, 3, calibration.size, calibration.size))
     for cells in (1, 2, 4, 8, 16, 32, 64):
         noise = random.standard_normal((calibration.pictures, 3, cells, cells)) / cells**0.5
         cell = np.arange(calibration.size) * cells // calibration.size
         pictures += noise[:, :, cell[:, None], cell]
-    return torch.from_numpy(np.clip(pictures, -1, 1))
+    pictures = np.clip(pictures, -1, 1)
+    if calibration.noise:
+        pictures[-calibration.noise :] = random.standard_normal(pictures[-calibration.noise :].shape)
+    return torch.from_numpy(pictures)
 
 
 def _draw_filters(layer: _Weighted, random: np.random.Generator) -> None:

@@ -44,7 +44,7 @@ class GoogLeNet(Network):
 
     def __init__(self, alpha: float = 1.0, resolution: int = 224, classes: int = 1000) -> None:
         check_size(alpha, resolution, _SMALLEST_RESOLUTION, classes)
-        super().__init__(f"googlenet_{alpha:g}_{resolution}", resolution, ("logits",), Calibration(4, 128))
+        super().__init__(f"googlenet_{alpha:g}_{resolution}", resolution, ("logits",), Calibration(4, 128, noise=2))
         stem, reduced, width = (thin(channels, alpha) for channels in (64, 64, 192))
         layers: OrderedDict[str, nn.Module] = OrderedDict(
             conv_1=_convolution(3, stem, 7, stride=2),

@@ -47,7 +47,7 @@ class InceptionV2(Network):
 
     def __init__(self, alpha: float = 1.0, resolution: int = 224, classes: int = 1000) -> None:
         check_size(alpha, resolution, _SMALLEST_RESOLUTION, classes)
-        super().__init__(f"inception_v2_{alpha:g}_{resolution}", resolution, ("logits",), Calibration(8, 128))
+        super().__init__(f"inception_v2_{alpha:g}_{resolution}", resolution, ("logits",), Calibration(8, 128, noise=4))
         self.body, widths = inception_v2_body(alpha)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.features = nn.Flatten()

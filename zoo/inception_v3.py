@@ -33,7 +33,7 @@ class InceptionV3(Network):
 
     def __init__(self, alpha: float = 1.0, resolution: int = 299, classes: int = 1000) -> None:
         check_size(alpha, resolution, _SMALLEST_RESOLUTION, classes)
-        super().__init__(f"inception_v3_{alpha:g}_{resolution}", resolution, ("logits",), Calibration(8, 128))
+        super().__init__(f"inception_v3_{alpha:g}_{resolution}", resolution, ("logits",), Calibration(8, 128, noise=4))
         c1, c2, c3, c4, width = (thin(channels, alpha) for channels in (32, 32, 64, 80, 192))
         layers: OrderedDict[str, nn.Module] = OrderedDict(
             conv_1a=ConvBlock(3, c1, 3, 2, padding=0),

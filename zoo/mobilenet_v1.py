@@ -12,9 +12,16 @@ from separable.zoo.architecture import Activation, Head, Layer, MobileNetV1, Var
 from separable.zoo.blocks import ConvBlock, Normalize
 from separable.zoo.network import Calibration, Network
 
-# Fixed, so that the weights of one alpha are the same at every resolution.
-_CALIBRATION = Calibration(pictures=8, size=128)
-_OUTPUTS = {"logits": "logits", "attributes": "probabilities", "embedding": "embedding"}
+# The size is fixed, so that the weights of one alpha are the same at every resolution.
+_PICTURES, _PICTURE_SIZE = 8, 128
+# Logits are compared relative to their range, but a sigmoid that is given too much is one: its logits are small, and
+# right for noise too.
+_CALIBRATIONS: dict[Head, Calibration] = {
+    "logits": Calibration(_PICTURES, _PICTURE_SIZE, noise=0),
+    "attributes": Calibration(_PICTURES, _PICTURE_SIZE, noise=_PICTURES // 2, spread=1.0),
+    "embedding": Calibration(_PICTURES, _PICTURE_SIZE, noise=_PICTURES // 2),
+}
+_OUTPUTS: dict[Head, str] = {"logits": "logits", "attributes": "probabilities", "embedding": "embedding"}
 
 
 def mobilenet_body(layers: Iterable[Layer], activation: Activation) -> nn.Sequential:
@@ -49,7 +56,7 @@ class MobileNetV1Network(Network):
     """
 
     def __init__(self, spec: MobileNetV1) -> None:
-        super().__init__(spec.name, spec.resolution, (_OUTPUTS[spec.head],), _CALIBRATION)
+        super().__init__(spec.name, spec.resolution, (_OUTPUTS[spec.head],), _CALIBRATIONS[spec.head])
         self.spec = spec
         *convolutions, classifier = spec.layers()
         self.body = mobilenet_body(convolutions, spec.activation)

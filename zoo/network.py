@@ -19,12 +19,15 @@ class Calibration:
     Attributes:
         pictures: random pictures that are shown to the network.
         size: their height and width in pixels.
+        noise: how many of them are white noise. Without, a network answers to noise with activations that are far
+            larger, as filters that cancel on smooth pictures do not on noise.
         spread: deviation of the logits. A detector has thousands of scores, and they must not be all alike: zero or one
             for a picture unlike those that it was fitted to.
     """
 
     pictures: int
     size: int
+    noise: int
     spread: float = 2.5
 
 

@@ -40,7 +40,9 @@ class SqueezeNet(Network):
         self, alpha: float = 1.0, resolution: int = 227, classes: int = 1000, version: Version = "1.0"
     ) -> None:
         check_size(alpha, resolution, _SMALLEST_RESOLUTION, classes)
-        super().__init__(f"squeezenet_{version}_{alpha:g}_{resolution}", resolution, ("logits",), Calibration(4, 128))
+        super().__init__(
+            f"squeezenet_{version}_{alpha:g}_{resolution}", resolution, ("logits",), Calibration(4, 128, noise=2)
+        )
         channels, kernel = _STEM[version]
         width = thin(channels, alpha)
         layers: OrderedDict[str, nn.Module] = OrderedDict(conv_1=conv_relu(3, width, kernel, stride=2, padding=0))

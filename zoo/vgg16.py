@@ -30,7 +30,7 @@ class VGG16(Network):
 
     def __init__(self, alpha: float = 1.0, resolution: int = 224, classes: int = 1000) -> None:
         check_size(alpha, resolution, _SMALLEST_RESOLUTION, classes)
-        super().__init__(f"vgg16_{alpha:g}_{resolution}", resolution, ("logits",), Calibration(2, resolution))
+        super().__init__(f"vgg16_{alpha:g}_{resolution}", resolution, ("logits",), Calibration(2, resolution, noise=1))
         last, hidden = thin(BLOCKS[-1][-1], alpha), thin(_FULLY_CONNECTED, alpha)
         self.body = vgg_body(alpha)
         self.features = nn.Flatten()

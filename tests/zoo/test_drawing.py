@@ -89,3 +89,17 @@ def test_a_layer_of_one_pixel_is_filled_as_well() -> None:
     network = build("ssd-mobilenet", alpha=0.125, resolution=64, classes=3)
     draw_weights(network, seed=0)
     assert all(bool(torch.isfinite(value).all()) for value in network.state_dict().values())
+
+
+@pytest.mark.parametrize("name", ["ssd-mobilenet", "faster-rcnn-mobilenet"])
+def test_a_detector_s_scores_differ_for_noise_as_for_pictures(name: str) -> None:
+    """Scores that are all one have no order, and nothing could be compared."""
+    network = build(name, alpha=0.25, resolution=128, classes=5)
+    draw_weights(network, seed=0)
+    noise = torch.from_numpy(np.random.default_rng(2).standard_normal((1, 3, 128, 128)).astype(np.float32))
+    for x in (noise, noise.clamp(-1, 1), patchwork(count=2)[:1].repeat(1, 1, 2, 2)[:, :, :128, :128]):
+        with torch.no_grad():
+            _, scores, _, count = network(x)
+        found = scores[0, : int(count)]
+        assert len(set(found.tolist())) > 0.9 * len(found) > 9
+        assert float(found.max()) < 1

@@ -28,7 +28,7 @@ from separable.zoo.vgg16 import conv_relu, vgg_body
 
 _SMALLEST_RESOLUTION = 64
 _STRIDE = 16
-# Pictures that weights are fitted to; the second stage sees the regions of all of them, cut from the first.
+# Pictures that weights are fitted to.
 _PICTURES = 2
 _LOGIT_SPREAD = 0.6
 PROPOSALS = 300
@@ -74,7 +74,7 @@ class FasterRcnn(Network):
 
     def __init__(self, parts: _Parts, alpha: float, resolution: int, classes: int, proposals: int) -> None:
         name = f"faster_rcnn_{parts.name}_{alpha:g}_{resolution}"
-        super().__init__(name, resolution, OUTPUTS, Calibration(_PICTURES, resolution, _LOGIT_SPREAD))
+        super().__init__(name, resolution, OUTPUTS, Calibration(_PICTURES, resolution, _PICTURES // 2, _LOGIT_SPREAD))
         size = parts.size
         shapes_at = tuple(box for scale in _ANCHOR_SCALES for box in shapes(scale * _ANCHOR, _ANCHOR_RATIOS))
         grid = AnchorGrid(size, _STRIDE, 0, shapes_at)

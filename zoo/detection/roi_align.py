@@ -25,12 +25,9 @@ class RoiAlign(Operator):
 
     def forward(self, features: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
         """Features [n, channels, size, size] for a map [1, channels, height, width] and boxes [1, n, 4] in pixels."""
-        left, top, right, bottom = (boxes[0] * self.scale).unbind(dim=1)
-        across = self._weights(left, right, features.shape[3])
-        down = self._weights(top, bottom, features.shape[2])
-        # Interpolation and the mean of the samples are linear in each direction on its own.
-        rows = torch.einsum("cyx,njx->ncyj", features[0], across)
-        return torch.einsum("ncyj,niy->ncij", rows, down)
+        # While weights are fitted there are several maps: each has its share of the regions.
+        maps = len(features)
+        return torch.cat([self._align(features[number], boxes[0, number::maps]) for number in range(maps)])
 
     def write(self, graph: OnnxGraph, name: str, *inputs: str) -> str:
         """Reshape, RoiAlign."""
@@ -47,6 +44,14 @@ class RoiAlign(Operator):
             sampling_ratio=_SAMPLES,
             spatial_scale=self.scale,
         )
+
+    def _align(self, features: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
+        left, top, right, bottom = (boxes * self.scale).unbind(dim=1)
+        across = self._weights(left, right, features.shape[2])
+        down = self._weights(top, bottom, features.shape[1])
+        # Interpolation and the mean of the samples are linear in each direction on its own.
+        rows = torch.einsum("cyx,njx->ncyj", features, across)
+        return torch.einsum("ncyj,niy->ncij", rows, down)
 
     def _weights(self, low: torch.Tensor, high: torch.Tensor, length: int) -> torch.Tensor:
         """What each pixel of a row adds to each output pixel: [n, size, length] for regions from low to high [n]."""

@@ -71,7 +71,7 @@ class Ssd(Network):
         classes: int,
         head: SsdHead,
     ) -> None:
-        super().__init__(name, resolution, OUTPUTS, Calibration(_PICTURES, resolution, _LOGIT_SPREAD))
+        super().__init__(name, resolution, OUTPUTS, Calibration(_PICTURES, resolution, _PICTURES // 2, _LOGIT_SPREAD))
         self.stages = nn.ModuleList(stages)
         self.norms = nn.ModuleDict({str(stage): norm for stage, norm in norms.items()})
         self.boxes = nn.ModuleList(_Predictor(w, g, 4, head.kernel) for w, g in zip(widths, grids, strict=True))
