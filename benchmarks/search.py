@@ -25,13 +25,14 @@ from rich.progress import Progress
 
 from separable.benchmarks.duel import Duel, DuelFailed, hold_duel
 from separable.benchmarks.machine import describe_machine
-from separable.benchmarks.neighbourhood import tiles_near, unrollings
+from separable.benchmarks.neighbourhood import tiles_near
 from separable.benchmarks.search_report import Finding, Findings, print_findings, write_findings
 from separable.benchmarks.statistics import FEWEST_ROUNDS
 from separable.benchmarks.workload import random_inputs
 from separable.compiler.errors import CompileError
 from separable.compiler.options import CompileOptions
 from separable.compiler.pipeline import Phases, build_model, compile_model
+from separable.schedules.space import unrollings
 from separable.schedules.workload import Workload
 from separable.zoo.architecture import MobileNetV1
 from separable.zoo.export import export_mobilenet_v1

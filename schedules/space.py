@@ -202,7 +202,7 @@ def _unrolls(size: int, accumulators: int, default: int) -> Iterable[int]:
     return dict.fromkeys(unroll for unroll in divisors if unroll * accumulators <= _MOST_FMAS or unroll <= 2)
 
 
-def unrollings(w: Workload, tile: Tile) -> list[Tile]:
+def unrollings(w: Workload, tile: object) -> list[object]:
     """The tile and its like with other unrollings of the reduction; the tile alone if its schedule has none."""
     if not isinstance(w, Conv) or not isinstance(tile, conv.Tile):
         return [tile]

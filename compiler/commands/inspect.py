@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from separable.compiler.commands.compile import Shapes, TargetName, Winograd, parse_shapes
+from separable.compiler.commands.compile import RecordFiles, Shapes, TargetName, Winograd, parse_shapes
 from separable.compiler.commands.terminal import PhaseDisplay, new_table, print_facts, print_note, stdout
 from separable.compiler.commands.units import bytes_text, count_text, percent_text
 from separable.compiler.options import CompileOptions
@@ -22,13 +22,15 @@ def inspect_command(
     target: TargetName = "native",
     shape: Shapes = None,
     winograd: Winograd = True,
+    records: RecordFiles = None,
 ) -> None:
     """Show mult-adds, parameters, kernels, schedules and memory of a network or of a compiled library."""
     from separable.compiler.inspect import find_library
 
     library = find_library(path)
     if library is None:
-        _inspect_model(CompileOptions(path, target, shapes=parse_shapes(shape or ()), winograd=winograd))
+        shapes, recorded = parse_shapes(shape or ()), tuple(records or ())
+        _inspect_model(CompileOptions(path, target, shapes=shapes, winograd=winograd, records=recorded))
     else:
         _inspect_library(library)
 

@@ -96,10 +96,6 @@ class Duel:
         """Nanoseconds of a run that a kernel's tile saves."""
         return (1 - self.kernel_ratio(kernel)) * statistics.median(min(turn.kernels[kernel]) for turn in self.default)
 
-    def samples_ns(self, kernel: str, calls: int) -> tuple[float, ...]:
-        """Nanoseconds of one call of a kernel in the tuned network, one for each round."""
-        return tuple(max(1.0, min(turn.kernels[kernel]) / calls) for turn in self.tuned)
-
 
 @dataclass(frozen=True)
 class Verdict:

@@ -241,12 +241,13 @@ def _judge(
     if verdict.duel is None:
         return verdict
     device = verdict.duel.tuned[0].device
+    # All of them, the defaults too: an earlier run's choices were measured in another network than this one.
     for task in tasks:
-        if task.name in winners:
-            tile = verdict.tiles.get(task.name, task.space.default)
-            turns = verdict.duel.tuned if task.name in verdict.tiles else verdict.duel.default
-            samples = tuple(max(1.0, min(turn.kernels[task.name]) / task.calls) for turn in turns)
-            bench.record_network(task, tile, samples, device)
+        kept = task.name in verdict.tiles
+        tile = verdict.tiles[task.name] if kept else task.space.default
+        turns = verdict.duel.tuned if kept else verdict.duel.default
+        samples = tuple(max(1.0, min(turn.kernels[task.name]) / task.calls) for turn in turns)
+        bench.record_network(task, tile, samples, device)
     return verdict
 
 

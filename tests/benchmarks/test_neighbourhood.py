@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from separable.benchmarks.neighbourhood import tiles_near, unrollings
+from separable.benchmarks.neighbourhood import tiles_near
 from separable.schedules import conv, depthwise
 from separable.schedules.workload import Conv, Depthwise
 from separable.targets.row import Target
@@ -46,15 +46,3 @@ def test_both_orders_are_tried_where_there_is_a_choice(target: Target) -> None:
 
 def test_other_workloads_have_nothing_to_search(target: Target) -> None:
     assert tiles_near(one_of_each(target.lanes)["softmax"], target) == []
-
-
-def test_unrollings_divide_the_channels(target: Target) -> None:
-    workloads = one_of_each(target.lanes)
-    tile = conv.Tile(rows=1, columns=4, vectors=2, unroll=4, pixels_outer=True)
-    pointwise = unrollings(workloads["pointwise"], tile)
-    assert pointwise[0] == tile
-    assert sorted(t.unroll for t in pointwise if isinstance(t, conv.Tile)) == (
-        [2, 4, 8, 16] if target.lanes == 8 else [2, 4, 8]
-    )
-    square = depthwise.Tile(2, 2)
-    assert unrollings(workloads["depthwise"], square) == [square]

@@ -44,7 +44,6 @@ class TestDuel:
         duel = make_duel(0.9, {"a": 0.5, "b": 1.5})
         assert (duel.kernel_ratio("a"), duel.kernel_ratio("b")) == (0.5, 1.5)
         assert duel.saved_ns("a") == 50.0
-        assert duel.samples_ns("a", calls=2)[0] == 25.0
 
 
 class Judged(NetworkBench):
