@@ -107,8 +107,12 @@ def compile_command(
 def _echo(options: CompileOptions) -> None:
     """Print the options before any work starts: a log then says what was asked for."""
     given = [(field, getattr(options, field.name)) for field in fields(options)]
-    shown = [(field.name, value) for field, value in given if field.default is True or value not in (None, False, {})]
-    stderr().print(f"compile {' '.join(f'{name}={value}' for name, value in shown)}", soft_wrap=True)
+    shown = [(field, value) for field, value in given if field.default is True or value not in (None, False, {}, ())]
+    stderr().print(f"compile {' '.join(f'{field.name}={_text(value)}' for field, value in shown)}", soft_wrap=True)
+
+
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _summary(compiled: Compiled) -> list[tuple[str, str]]:

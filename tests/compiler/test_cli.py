@@ -29,7 +29,8 @@ class TestProgram:
         assert done.stdout.strip() == ""
 
     @pytest.mark.parametrize(
-        "verb", ["compile", "zoo", "inspect", "run", "verify", "targets", "tracker", "agent", "doctor"]
+        "verb",
+        ["compile", "zoo", "inspect", "run", "verify", "targets", "tracker", "agent", "doctor", "tune", "records"],
     )
     def test_every_verb_explains_itself(self, verb: str) -> None:
         assert verb in call("--help").stdout
