@@ -169,7 +169,7 @@ def default_tile(w: Conv, target: Target) -> Tile:
         tile_columns,
         vectors,
         unroll_of(size, tile_rows * tile_columns * vectors, w.y.lanes),
-        pixels_outer=weight_bytes <= target.l2_bytes // 4,
+        pixels_outer=weight_bytes <= target.l2_bytes // 4 and w.x.nbytes > target.l2_bytes // 2,
     )
 
 

@@ -50,12 +50,12 @@ class Tile:
 def decline(w: DepthwisePointwise, target: Target) -> str | None:
     """Why the two are better computed one after the other; None if they are better fused.
 
-    Fused, S is neither written nor read back. That counts when S would have to go to memory and back: a shared last
-    cache that holds it, with the images before and after, feeds the GEMM as fast as it computes. The price is that
+    Fused, S is neither written nor read back. That counts when S leaves L2, which also holds parts of the images before
+    and after: each line of S then has to be fetched from the last cache before it is overwritten. The price is that
     every band passes over all pointwise weights, which must therefore stay in L2.
     """
-    if w.middle.nbytes <= max(target.l2_bytes // 2, target.l3_bytes // 4):
-        return "the image between them stays in the last cache"
+    if w.middle.nbytes <= target.l2_bytes // 2:
+        return "the image between them stays in L2"
     if 4 * w.x.channels * w.y.channels > target.l2_bytes // 2:
         return "the pointwise weights take more than half of L2"
     return None
