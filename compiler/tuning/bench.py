@@ -105,6 +105,16 @@ class Bench:
             future.set_result(outcome)
         return list(best.values())
 
+    def has_choice(self, tasks: Sequence[Task]) -> bool:
+        """Whether an earlier run recorded what a network's measurement chose for any of these tasks."""
+        workloads = {task.workload for task in tasks}
+        return any(
+            record.stage == NETWORK
+            and record.workload in workloads
+            and (record.target, record.threads) == (self._row, self._builder.threads)
+            for record in self._records.earlier.records
+        )
+
     def submit(self, task: Task, tile: Tile) -> Future[Outcome]:
         """Measure a tile; the future never raises."""
         key = (task.name, tile)

@@ -238,8 +238,8 @@ def _judge(
     except CandidateFailed as error:
         watcher.note(f"{error}; the kernels' own records stand")
         return None
-    if verdict.duel is None:
-        return verdict
+    if verdict.duel is None or (not verdict.tiles and bench.has_choice(tasks)):
+        return verdict  # what an earlier run proved stands until something else is proved
     device = verdict.duel.tuned[0].device
     # All of them, the defaults too: an earlier run's choices were measured in another network than this one.
     for task in tasks:

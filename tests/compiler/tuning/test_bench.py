@@ -178,3 +178,13 @@ def test_the_choice_of_the_network_is_recorded(records: RecordsFile, tmp_path: P
     bench.close()
     (record,) = load_records(records.path).records
     assert (record.stage, record.tile, record.samples_ns) == (NETWORK, task.space.tiles[3], (7.0,))
+
+
+def test_an_earlier_choice_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "records.json"
+    path.write_text(make_record(stage=NETWORK).line() + make_record(pointwise(32)).line())
+    with RecordsFile(path) as file:
+        bench = FakeBench(thousand, file, tmp_path)
+        assert bench.has_choice([make_task()])
+        assert not bench.has_choice([make_task("pointwise_1", pointwise(32))])
+        bench.close()

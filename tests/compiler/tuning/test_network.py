@@ -49,12 +49,12 @@ class TestDuel:
 class Judged(NetworkBench):
     """Duels by a function of the tiles."""
 
-    def __init__(self, gains: Mapping[str, float], whole: Any) -> None:
-        self.gains, self.whole, self.held = gains, whole, 0
+    def __init__(self, gains: Mapping[str, float], whole: Any, lost: int = 0) -> None:
+        self.gains, self.whole, self.lost, self.held = gains, whole, lost, 0
 
     def duel(self, tiles: Mapping[str, Tile]) -> Duel:
         self.held += 1
-        return make_duel(self.whole(tiles), {name: self.gains[name] for name in tiles})
+        return make_duel(self.whole(tiles), {name: self.gains[name] for name in tiles}, lost=self.lost)
 
 
 def winners(*names: str) -> dict[str, Tile]:
@@ -89,6 +89,13 @@ class TestDecide:
         bench = Judged({"a": 0.9, "b": 1.1}, lambda tiles: 0.95)
         verdict = bench.decide(winners("a", "b"), deadline=0.0)
         assert (dict(verdict.tiles), bench.held) == ({}, 1)
+
+    def test_what_is_in_doubt_gets_more_rounds(self) -> None:
+        bench = Judged({"a": 0.9}, lambda tiles: 0.99, lost=3)  # 12 rounds leave a doubt, 24 do not
+        verdict = bench.decide(winners("a"))
+        assert (set(verdict.tiles), bench.held) == ({"a"}, 2)
+        assert verdict.duel is not None
+        assert str(verdict.duel) == "0.990 (6 of 24 rounds lost)"
 
     def test_nothing_to_decide(self) -> None:
         verdict = Judged({}, lambda tiles: 1.0).decide({})
