@@ -76,12 +76,11 @@ class Agent:
     def __init__(
         self, program: Path, tracker: Address | None, key: str, work: Path, *options: str, runner: Sequence[str] = ()
     ) -> None:
-        self.port = free_port()
         self.key = key
         self.tracker = tracker
         self.work = work
         work.mkdir(exist_ok=True)
-        command = [*runner, str(program), "--key", key, "--port", str(self.port), "--work", str(work), *options]
+        command = [*runner, str(program), "--key", key, "--work", str(work), *options]
         command += ["--tracker", str(tracker)] if tracker else []
         self._log = (work / "log").open("w+")
         # A session of its own: a test can stop or kill it with everything it has started.
@@ -101,6 +100,11 @@ class Agent:
         finally:
             self.signal_all(signal.SIGKILL)
             self._log.close()
+
+    @property
+    def port(self) -> int:
+        """The port that it has found."""
+        return int(self.log().partition(", port ")[2].partition(",")[0])
 
     @property
     def address(self) -> Address:
