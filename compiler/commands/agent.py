@@ -76,9 +76,15 @@ def _here(options: list[str]) -> None:
 
 def _on_phone(serial: str | None, tracker: str | None, key: str, options: list[str]) -> None:
     from separable.compiler.tuning.agent_adb import install_agent
-    from separable.compiler.tuning.sockets import parse_address
+    from separable.compiler.tuning.sockets import Address, parse_address
+    from separable.compiler.tuning.tracker_server import LOOPBACK, is_loopback
 
-    port = parse_address(tracker).port if tracker else DEFAULT_PORT
+    address = parse_address(tracker) if tracker else Address(LOOPBACK, DEFAULT_PORT)
+    if not is_loopback(address.host):
+        raise typer.BadParameter(
+            f"with --adb the tracker runs on this machine, where adb takes the phone's connections; {address} does not"
+        )
+    port = address.port
     agent = install_agent(serial, port)
     stderr().print(
         f"agent: on phone {agent.serial}, port {agent.port}, tracker 127.0.0.1:{port}, key {key}; Ctrl-C ends it",

@@ -180,7 +180,7 @@ class Fleet:
         except DeviceLost as error:
             self._note_failure(error.device or str(self._source), error)
             return None
-        except TuningError as error:
+        except (TuningError, OSError) as error:
             self._say(f"{error}; waiting")
             return None
         if device is None:

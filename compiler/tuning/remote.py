@@ -13,8 +13,9 @@ from separable.compiler.tuning.rpc import RemoteError, Rpc
 from separable.compiler.tuning.sockets import Address, reason
 from separable.compiler.tuning.tracker import Offer, read_summary, request_device
 
-# Files go over in pieces, so that a small device never holds more than this in memory for them.
-_PIECE = 8 << 20
+# Files go over in pieces, so that a small device never holds more than this in memory for them, and each piece arrives
+# in time through a slow network.
+_PIECE = 1 << 20
 # What a device keeps of earlier candidates' files; above it, those unused longest go.
 _STORE_BYTES = 512 << 20
 _MAX_FILE_BYTES = 64 << 20
@@ -29,8 +30,8 @@ class RemoteDevice:
         Args:
             offer: where, and the match key.
             key: what devices of this kind are called.
-            answer_s: seconds in which the device must answer what takes no time; for running a program and for
-                a piece of a file this comes on top.
+            answer_s: seconds in which the device must answer what takes no time, a piece of a file among it; for
+                running a program they come on top of its own limit.
 
         Raises:
             DeviceLost: it does not answer.

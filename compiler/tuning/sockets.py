@@ -68,7 +68,10 @@ class Connection:
     """A connection; every method raises OSError (TimeoutError among them) when the other side fails."""
 
     def __init__(self, address: Address, deadline: Deadline) -> None:
-        self._socket = socket.create_connection((address.host, address.port), timeout=deadline.left())
+        try:
+            self._socket = socket.create_connection((address.host, address.port), timeout=deadline.left())
+        except (UnicodeError, OverflowError) as error:  # the tracker may have sent anything
+            raise OSError(f"{address} is no address") from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, data: bytes, deadline: Deadline) -> None:

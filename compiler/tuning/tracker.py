@@ -88,7 +88,9 @@ def request_device(tracker: Address, key: str, timeout_s: float = 5.0) -> Offer 
     """
     try:
         host, port, match_key = _ask(tracker, [_REQUEST, key, "", 1], timeout_s, may_wait=True)
-        return Offer(Address(str(host), int(port)), str(match_key))
+        if not (isinstance(host, str) and isinstance(port, int) and isinstance(match_key, str) and match_key.isascii()):
+            raise TypeError
+        return Offer(Address(host, port), match_key)
     except TimeoutError:
         return None
     except (TypeError, ValueError) as error:

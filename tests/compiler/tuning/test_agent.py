@@ -147,6 +147,7 @@ class TestFolder:
             (["--run", "--adb", "--key", "k"], "one of -o DIR, --adb and --run"),
             (["--run"], "--key is missing"),
             (["SERIAL", "--run", "--key", "k"], "belongs to --adb"),
+            (["--adb", "--key", "k", "--tracker", "10.0.0.1:9190"], "with --adb the tracker runs on this machine"),
             (["-o", "out", "--target", "mips"], "there is no agent for target 'mips'"),
         ],
     )

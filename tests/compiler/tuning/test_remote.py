@@ -326,6 +326,37 @@ class TestTracker:
         with pytest.raises(TrackerUnreachable, match=r"127\.0\.0\.1"):
             read_summary(address, timeout_s=2)
 
+    @pytest.mark.parametrize(
+        ("offer", "error"),
+        [
+            ([1, 2], TrackerUnreachable),
+            (None, TrackerUnreachable),
+            (["h", "1", "k"], TrackerUnreachable),
+            (["127.0.0.1", 9, "\ud800"], TrackerUnreachable),
+            (["127.0.0.1", 99999, "k"], DeviceLost),
+            (["127.0.0.1", -1, "k"], DeviceLost),
+            (["a..b", 1, "k"], DeviceLost),
+            (["x" * 300, 1, "k"], DeviceLost),
+        ],
+    )
+    def test_offers_of_a_hostile_tracker(self, offer: object, error: type[Exception]) -> None:
+        answers = iter([[0, {"queue_info": {"k": {"free": 1}}, "server_info": []}], [0, offer]])
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def serve() -> None:
+            for answer in answers:
+                with listener.accept()[0] as connection:
+                    text = json.dumps(answer).encode()
+                    connection.recv(64)
+                    connection.sendall(struct.pack("<ii", 0x2F271, len(text)) + text)
+                    while connection.recv(4096):  # until it hangs up: to close earlier could discard the answer
+                        pass
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        with listener, pytest.raises(error):
+            TrackerSource(Address("127.0.0.1", listener.getsockname()[1]), "k", answer_s=1).acquire()
+
     def test_one_that_says_nothing(self) -> None:
         address, _ = serve_once(lambda connection: time.sleep(1))
         with pytest.raises(TrackerUnreachable, match="no answer in time"):
