@@ -55,13 +55,15 @@ class RecordedTiles:
         Raises:
             InvalidRecord, TuningError: a file is malformed or cannot be read.
         """
-        self._near: dict[str, None] = {}
-        loaded = load_all([*shipped_records(target), *paths])
         self._target = target
-        self._best = _for_threads(best_records(loaded.records).values(), row_key(target), threads)
-        foreign = len(loaded.records) - sum(record.target == row_key(target) for record in loaded.records)
-        self._notes = list(loaded.notes)
-        if foreign:
+        self._near: dict[str, None] = {}
+        shipped, given = load_all(shipped_records(target)), load_all(paths)
+        everything = best_records([*shipped.records, *given.records])
+        self._best = _for_threads(everything.values(), row_key(target), threads)
+        # The shipped ones only for the very workloads they were measured on: nobody asked for more.
+        self._similar = _for_threads(best_records(given.records).values(), row_key(target), threads)
+        self._notes = [*shipped.notes, *given.notes]
+        if foreign := sum(record.target != row_key(target) for record in given.records):
             self._notes.append(f"{foreign} records are for other targets than {row_key(target)}; they are not used")
 
     @property
@@ -79,9 +81,12 @@ class RecordedTiles:
         exact = self._best.get(w)
         if exact is not None and exact.tile in space(w, self._target).tiles:
             return Chosen(exact.tile, RECORD)
-        near = nearest(w, self._best.values())
-        tile = None if near is None else fitted(w, near.tile, self._target)
-        return None if near is None or tile is None else Chosen(tile, NEAREST, near.workload)
+        near = nearest(w, self._similar.values())
+        # Where the default was the best, it is so for this one, too, as computed for its own dimensions.
+        if near is None or near.tile == space(near.workload, self._target).default:
+            return None
+        tile = fitted(w, near.tile, self._target)
+        return None if tile is None else Chosen(tile, NEAREST, near.workload)
 
     def tile(self, w: Workload) -> tuple[Tile, str] | None:
         """The same as a tile and where it comes from; what comes from a similar workload is noted."""

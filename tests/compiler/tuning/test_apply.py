@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
+import separable.schedules
 from separable.compiler.options import CompileOptions
 from separable.compiler.pipeline import Phases, build_model
 from separable.compiler.tuning import apply
 from separable.compiler.tuning.apply import MissingRecords, RecordedTiles, describe, distance
 from separable.compiler.tuning.errors import InvalidRecord
-from separable.compiler.tuning.records import NETWORK, Record
+from separable.compiler.tuning.records import NETWORK, Record, load_records, row_key
 from separable.schedules import conv
 from separable.schedules.space import has_space, space
 from separable.schedules.workload import Conv, Window
-from separable.targets.table import find_target
+from separable.targets.table import all_targets, find_target
 from tests.compiler.tiny import save_tiny
 from tests.compiler.tuning.samples import TARGET, make_record, pointwise
 from tests.schedules.workloads import mobilenet, one_of_each
@@ -53,7 +54,7 @@ class TestChoose:
 
     def test_a_similar_workload_is_noted(self, tmp_path: Path) -> None:
         near = pointwise(64)
-        records = recorded(tmp_path, make_record(near, space(near, TARGET).default))
+        records = recorded(tmp_path, make_record(near, space(near, TARGET).tiles[1]))
         w = pointwise(96)
         found = records.tile(w)
         assert found is not None
@@ -64,10 +65,15 @@ class TestChoose:
         assert describe(near) in note
 
     def test_of_two_similar_ones_the_nearer(self, tmp_path: Path) -> None:
-        records = recorded(tmp_path, make_record(pointwise(48)), make_record(pointwise(80)))
+        records = recorded(
+            tmp_path, *(make_record(w, space(w, TARGET).tiles[1]) for w in (pointwise(48), pointwise(80)))
+        )
         chosen = records.choose(pointwise(96))
         assert chosen is not None
         assert chosen.origin == pointwise(80)
+
+    def test_where_the_default_is_the_best_it_stays_the_default(self, tmp_path: Path) -> None:
+        assert recorded(tmp_path, make_record(pointwise(64))).tile(pointwise(96)) is None
 
     @pytest.mark.parametrize(
         "other",
@@ -81,7 +87,7 @@ class TestChoose:
         ids=["far away", "window", "stride", "groups", "kind"],
     )
     def test_others_say_nothing(self, tmp_path: Path, other: Conv) -> None:
-        assert recorded(tmp_path, make_record(other)).tile(pointwise(96)) is None
+        assert recorded(tmp_path, make_record(other, space(other, TARGET).tiles[1])).tile(pointwise(96)) is None
 
     def test_a_tile_outside_of_the_space_is_not_trusted(self, tmp_path: Path) -> None:
         w = pointwise()
@@ -111,6 +117,7 @@ class TestChoose:
         tile = space(w, TARGET).tiles[3]
         write(tmp_path / "shipped" / "x86_64-x86-64-v3.json", make_record(w, tile))
         assert RecordedTiles([], TARGET).tile(w) == (tile, "record")
+        assert RecordedTiles([], TARGET).tile(pointwise(96)) is None  # not asked for
         assert RecordedTiles([], find_target("x86-64-v4")).tile(w) is None
 
 
@@ -131,7 +138,7 @@ class TestDistance:
 
     def test_narrower_networks_find_records_of_the_wide_one(self, tmp_path: Path) -> None:
         wide, narrow = mobilenet(TARGET.lanes, 1.0), mobilenet(TARGET.lanes, 0.75)
-        records = recorded(tmp_path, *(make_record(w) for w in dict.fromkeys(wide)))
+        records = recorded(tmp_path, *(make_record(w, space(w, TARGET).tiles[1]) for w in dict.fromkeys(wide)))
         sources = [found[1] for w in narrow if (found := records.tile(w))]
         assert sources.count("nearest") >= 20
 
@@ -173,3 +180,17 @@ class TestCompile:
         file.write_text("{}\n")
         with pytest.raises(InvalidRecord, match=r"records\.json, line 1"):
             self.build(tmp_path, file)
+
+
+def test_the_shipped_files_are_sound_and_hold_tiles_of_their_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    files = sorted((Path(separable.schedules.__file__).parent / "records").glob("*.json"))
+    rows = {apply.shipped_records(row)[0]: row for row in all_targets() if apply.shipped_records(row)}
+    assert set(files) == set(rows)
+    assert files
+    for path, row in rows.items():
+        records = load_records(path).records
+        assert {(record.stage, record.target) for record in records} == {(NETWORK, row_key(row))}
+        # When spaces change, some may drop out; if many do, it is time to tune anew.
+        usable = [record.tile in space(record.workload, row).tiles for record in records]
+        assert sum(usable) >= 0.75 * len(usable)
