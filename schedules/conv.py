@@ -132,7 +132,7 @@ def register_tiles(
                 load_cycles = (pixels + vectors) / target.loads_per_cycle
                 in_l1 = depth * vectors * target.lanes * 4 <= target.l1_bytes // 2
                 l2_cycles = 0 if in_l1 else vectors * _L2_CYCLES_PER_VECTOR
-                cost = max(fma_cycles, load_cycles, l2_cycles) + 0.2 * load_cycles + 0.2 * l2_cycles
+                cost = max(fma_cycles, load_cycles, l2_cycles) + 0.3 * load_cycles + 0.1 * l2_cycles
                 cycles[tile_rows, tile_columns, vectors] = tiles * cost
     return cycles
 
