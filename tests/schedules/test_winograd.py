@@ -180,7 +180,7 @@ def test_pays_where_there_are_channels_and_pixels(target: Target) -> None:
 
 
 @pytest.mark.parametrize("target", all_targets(), ids=lambda target: target.name)
-@pytest.mark.parametrize("case", [((1, 1), (64, 64)), ((3, 17), (13, 13)), ((64, 64), (1, 1))], ids=str)
+@pytest.mark.parametrize("case", [((1, 1), (64, 64)), ((1, 17), (13, 13)), ((64, 64), (1, 1))], ids=str)
 def test_declines_where_transforms_or_weights_cost_more(
     case: tuple[tuple[int, int], tuple[int, int]], target: Target
 ) -> None:
