@@ -102,8 +102,8 @@ class TestMistakes:
         ],
         ids=" ".join,
     )
-    def test_wrong_options(self, tmp_path: Path, arguments: str) -> None:
-        call("tune", save_tiny(tmp_path), "-o", tmp_path / "records.json", *arguments.split(), code=2)
+    def test_wrong_options(self, tmp_path: Path, arguments: list[str]) -> None:
+        call("tune", save_tiny(tmp_path), "-o", tmp_path / "records.json", *arguments, code=2)
         assert not (tmp_path / "records.json").exists()
 
     def test_another_architecture_needs_a_device(self, tmp_path: Path) -> None:
