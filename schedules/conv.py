@@ -49,8 +49,9 @@ class Tile:
         rows, columns: output pixels held in registers (MR = rows * columns).
         vectors: output channel vectors held in registers (NR).
         unroll: how many input channels one iteration of the innermost loop covers.
-        pixels_outer: walk over pixels outside of channel panels: right when all panels stay in L2 and the image would
-            not; otherwise each panel stays in cache while it passes over the whole image.
+        pixels_outer: walk over pixels outside of channel panels: right when all panels stay in L2 and the image is
+            large, which threads then share without each of them reading all of it; otherwise each panel stays in
+            cache while it passes over the whole image, and the next one is fetched meanwhile.
     """
 
     rows: int
@@ -169,7 +170,7 @@ def default_tile(w: Conv, target: Target) -> Tile:
         tile_columns,
         vectors,
         unroll_of(size, tile_rows * tile_columns * vectors, w.y.lanes),
-        pixels_outer=weight_bytes <= target.l2_bytes // 4 and w.x.nbytes > target.l2_bytes // 2,
+        pixels_outer=weight_bytes <= target.l2_bytes // 4 and w.x.nbytes > target.l2_bytes // 8,
     )
 
 
