@@ -14,7 +14,7 @@ from separable.compiler.lowering.convolution import lower_conv2d, lower_matmul
 from separable.compiler.lowering.elementwise import lower_activation, lower_binary
 from separable.compiler.lowering.generic import lower_generic
 from separable.compiler.lowering.movement import lower_concat, lower_permute, lower_resize, lower_view
-from separable.compiler.lowering.pooling import lower_global_pool, lower_pool, lower_softmax
+from separable.compiler.lowering.pooling import lower_global_pool, lower_lrn, lower_pool, lower_softmax
 from separable.compiler.lowering.state import Lowering, Rule
 from separable.compiler.program import Program, Value
 
@@ -26,6 +26,7 @@ RULES: dict[str, Rule] = {
     "mean": lower_global_pool,
     "max": lower_global_pool,
     "nn.softmax": lower_softmax,
+    "separable.lrn": lower_lrn,
     "concat": lower_concat,
     "image.resize2d": lower_resize,
     "permute_dims": lower_permute,

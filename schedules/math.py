@@ -62,3 +62,13 @@ def tanh(x: Expr) -> Expr:
 def hard_sigmoid(x: Expr, slope: float, offset: float) -> Expr:
     """``min(max(slope * x + offset, 0), 1)``."""
     return minimum(maximum(x * slope + offset, 0.0), 1.0)
+
+
+def power(x: Expr, exponent: float) -> Expr:
+    """``x^exponent`` for x >= 0, by square roots for the exponents that networks have."""
+    if exponent == 1.0:
+        return x
+    if exponent not in (0.5, 0.75):
+        return tirx.pow(x, _like(exponent, x))
+    root = tirx.sqrt(x)
+    return root if exponent == 0.5 else root * tirx.sqrt(root)

@@ -234,6 +234,23 @@ class Softmax:
 
 
 @dataclass(frozen=True)
+class Lrn:
+    """``X / (bias + alpha / size * s)^beta``, s the sum of squares over a window of ``size`` channels."""
+
+    x: Blocked
+    y: Blocked
+    size: int
+    alpha: float
+    beta: float
+    bias: float
+
+    @property
+    def macs(self) -> int:
+        """Operations of the window and the roots, roughly, counted as multiply-accumulates."""
+        return self.y.channels * self.y.height * self.y.width * (self.size + 10)
+
+
+@dataclass(frozen=True)
 class Resize:
     """Nearest-neighbour resizing of an image: output pixel (y, x) is input pixel (floor(y*h/H), floor(x*w/W))."""
 
@@ -278,6 +295,7 @@ Workload: TypeAlias = (
     | GlobalPool
     | Elementwise
     | Softmax
+    | Lrn
     | Resize
     | Reorder
     | Winograd

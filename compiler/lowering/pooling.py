@@ -1,4 +1,4 @@
-"""Pools and softmax."""
+"""Pools, softmax and local response normalisation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from separable.compiler.lowering.convolution import pair
 from separable.compiler.lowering.state import Lowering
 from separable.compiler.program import Value
 from separable.schedules.tensor import Blocked, Plain
-from separable.schedules.workload import GlobalPool, Pool, Softmax, Window
+from separable.schedules.workload import GlobalPool, Lrn, Pool, Softmax, Window
+
+# The kernel's code has an addition for every channel of the window.
+_LARGEST_LRN = 32
 
 
 def lower_pool(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
@@ -45,3 +48,13 @@ def lower_softmax(low: Lowering, var: relax.Var, call: relax.Call) -> Value | No
     rows = Plain((math.prod(shape[:-1]), shape[-1]))
     y = low.emit(var, Softmax(rows, rows), [low.plain(call.args[0], rows.shape)])
     return y if rows.shape == shape else Value(var.name, Plain(shape), view_of=y)
+
+
+def lower_lrn(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
+    """Local response normalisation of one image."""
+    if len(shape_of(var)) != 4 or call.attrs["size"] > _LARGEST_LRN or (image := low.image(call.args[0])) is None:
+        return None
+    x, layout = image
+    y = Blocked(layout.channels, layout.height, layout.width, low.lanes)
+    settings = (call.attrs[name] for name in ("size", "alpha", "beta", "bias"))
+    return low.emit(var, Lrn(layout, y, *settings), [x])

@@ -117,6 +117,7 @@ CONVERTERS: dict[str, Converter] = {
     "Reciprocal": _reciprocal,
     "Relu": _unary(op.nn.relu),
     "Sigmoid": _unary(op.sigmoid),
+    "Sign": _unary(op.sign),
     "Softplus": _softplus,
     "Sqrt": _unary(op.sqrt),
     "Sub": _variadic(op.subtract),

@@ -1,4 +1,4 @@
-"""Pooling, reductions over axes, and softmax."""
+"""Pooling, reductions over axes, softmax, and local response normalisation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from separable.compiler._tvm import relax
 from separable.compiler.operators.node import Converter, Node, Refused
 from separable.compiler.operators.window import padding_of
+from separable.compiler.own_ops import lrn
 
 op = relax.op
 
@@ -50,6 +51,38 @@ def _reduce(function: Callable[..., relax.Expr]) -> Converter:
     return convert
 
 
+def _reduce_by_parts(function: Callable[[relax.Expr, list[int], bool], relax.Expr]) -> Converter:
+    """A reduction that does more to each element than to reduce it."""
+
+    def convert(node: Node) -> relax.Expr:
+        rank = len(node.shape())
+        axes = node.setting("axes", 1)
+        if not axes and node.attributes.get("noop_with_empty_axes", 0):
+            raise Refused("it reduces no axis (noop_with_empty_axes); state the axes")
+        axes = sorted(axis % rank for axis in axes or range(rank))
+        return function(node.operand(0), axes, bool(node.attributes.get("keepdims", 1)))
+
+    return convert
+
+
+def _sum_of_squares(x: relax.Expr, axes: list[int], keepdims: bool) -> relax.Expr:
+    return op.sum(op.multiply(x, x), axes, keepdims)
+
+
+def _log_sum_exp(x: relax.Expr, axes: list[int], keepdims: bool) -> relax.Expr:
+    # log(sum(exp(x))) = m + log(sum(exp(x - m))) with the maximum m: exp never overflows.
+    peak = op.max(x, axes, True)
+    total = op.log(op.sum(op.exp(op.subtract(x, peak)), axes, keepdims))
+    return op.add(peak if keepdims else op.squeeze(peak, axes), total)
+
+
+def _lrn(node: Node) -> relax.Expr:
+    if len(node.shape()) < 2:
+        raise Refused("it normalises across channels, and its input has none")
+    get = node.attributes.get
+    return lrn(node.operand(0), node.attributes["size"], get("alpha", 1e-4), get("beta", 0.75), get("bias", 1.0))
+
+
 def _softmax(node: Node) -> relax.Expr:
     x, shape = node.operand(0), node.shape()
     axis = node.attributes.get("axis", -1 if node.opset >= 13 else 1) % len(shape)
@@ -64,9 +97,17 @@ CONVERTERS: dict[str, Converter] = {
     "AveragePool": _average_pool,
     "GlobalAveragePool": _global(op.mean),
     "GlobalMaxPool": _global(op.max),
+    "LRN": _lrn,
     "MaxPool": _max_pool,
+    "ReduceL1": _reduce_by_parts(lambda x, axes, keepdims: op.sum(op.abs(x), axes, keepdims)),
+    "ReduceL2": _reduce_by_parts(lambda x, axes, keepdims: op.sqrt(_sum_of_squares(x, axes, keepdims))),
+    "ReduceLogSum": _reduce_by_parts(lambda x, axes, keepdims: op.log(op.sum(x, axes, keepdims))),
+    "ReduceLogSumExp": _reduce_by_parts(_log_sum_exp),
     "ReduceMax": _reduce(op.max),
     "ReduceMean": _reduce(op.mean),
+    "ReduceMin": _reduce(op.min),
+    "ReduceProd": _reduce(op.prod),
     "ReduceSum": _reduce(op.sum),
+    "ReduceSumSquare": _reduce_by_parts(_sum_of_squares),
     "Softmax": _softmax,
 }

@@ -8,7 +8,7 @@ import pytest
 
 from separable.compiler.errors import UnsupportedOp
 from separable.compiler.importer import import_model
-from tests.compiler.models import assert_matches_onnxruntime, make_model, node, random, save
+from tests.compiler.models import assert_matches_onnxruntime, evaluate, make_model, node, random, save
 
 
 @pytest.mark.parametrize("op", ["AveragePool", "MaxPool"])
@@ -40,11 +40,43 @@ def test_global_pools(op: str, tmp_path: Path) -> None:
     assert_matches_onnxruntime(model, tmp_path, random(2, 3, 4, 5))
 
 
-@pytest.mark.parametrize("op", ["ReduceMax", "ReduceMean"])
+@pytest.mark.parametrize("op", ["ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd"])
 @pytest.mark.parametrize("attributes", [{"axes": [2, 3]}, {"axes": [-1], "keepdims": 0}, {}])
 def test_reductions(op: str, attributes: dict[str, Any], tmp_path: Path) -> None:
     model = make_model([node(op, "x", **attributes)], {"x": [2, 3, 4, 5]})
     assert_matches_onnxruntime(model, tmp_path, random(2, 3, 4, 5))
+
+
+@pytest.mark.parametrize("op", ["ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp"])
+@pytest.mark.parametrize("attributes", [{"axes": [2, 3]}, {"axes": [-1], "keepdims": 0}, {}])
+def test_reductions_that_compute(op: str, attributes: dict[str, Any], tmp_path: Path) -> None:
+    model = make_model([node(op, "x", **attributes)], {"x": [2, 3, 4, 5]})
+    assert_matches_onnxruntime(model, tmp_path, 3 * random(2, 3, 4, 5))
+
+
+def test_logarithm_of_a_sum(tmp_path: Path) -> None:
+    model = make_model([node("ReduceLogSum", "x", axes=[1])], {"x": [2, 3, 4]})
+    assert_matches_onnxruntime(model, tmp_path, np.abs(random(2, 3, 4)))
+
+
+def test_a_large_exponent_does_not_overflow(tmp_path: Path) -> None:
+    model = make_model([node("ReduceLogSumExp", "x", axes=[1])], {"x": [1, 3]})
+    assert_matches_onnxruntime(model, tmp_path, np.array([[100, 200, 200.5]], np.float32))
+
+
+@pytest.mark.parametrize("shape", [(2, 7, 3, 4), (1, 1, 2, 2), (3, 6)])
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_local_response_normalisation(shape: tuple[int, ...], size: int, tmp_path: Path) -> None:
+    model = make_model([node("LRN", "x", size=size, alpha=0.5, beta=0.75, bias=2.0)], {"x": list(shape)})
+    x = random(*shape)
+    # ONNX Runtime wants images, and a window of an odd size.
+    if len(shape) == 4 and size % 2:
+        assert_matches_onnxruntime(model, tmp_path, x)
+    (actual,) = evaluate(import_model(save(model, tmp_path), {}).mod, x)
+    squares = np.square(x, dtype=np.float64)
+    windows = [slice(max(0, c - (size - 1) // 2), c + size // 2 + 1) for c in range(shape[1])]
+    sums = np.stack([squares[:, window].sum(axis=1) for window in windows], axis=1)
+    np.testing.assert_allclose(actual, x / (2 + 0.5 / size * sums) ** 0.75, rtol=1e-5)
 
 
 def test_reduction_with_axes_as_operand(tmp_path: Path) -> None:
