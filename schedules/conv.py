@@ -40,6 +40,9 @@ from separable.targets.row import Target
 _L2_CYCLES_PER_VECTOR = 2
 """What a vector costs that comes from L2 instead of L1, roughly, on every core of the target table."""
 
+_EXPOSED_LOADS, _EXPOSED_L2 = 0.305, 0.15
+"""What part of loads, and of the way from L2, costs time although the multiply-adds would cover it."""
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -133,7 +136,8 @@ def register_tiles(
                 load_cycles = (pixels + vectors) / target.loads_per_cycle
                 in_l1 = depth * vectors * target.lanes * 4 <= target.l1_bytes // 2
                 l2_cycles = 0 if in_l1 else vectors * _L2_CYCLES_PER_VECTOR
-                cost = max(fma_cycles, load_cycles, l2_cycles) + 0.3 * load_cycles + 0.1 * l2_cycles
+                exposed = _EXPOSED_LOADS * load_cycles + _EXPOSED_L2 * l2_cycles
+                cost = max(fma_cycles, load_cycles, l2_cycles) + exposed
                 cycles[tile_rows, tile_columns, vectors] = tiles * cost
     return cycles
 
