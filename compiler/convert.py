@@ -13,11 +13,14 @@ from separable.compiler.errors import UnsupportedOp
 from separable.compiler.exprs import const, constant, identifier
 from separable.compiler.fold_shapes import FoldedGraph, TensorType, describe
 from separable.compiler.graph import Graph
-from separable.compiler.operators import CONVERTERS, Node, Refused
+from separable.compiler.operators import CONVERTERS, ON_INTEGERS, Node, Refused
 
 _HINTS = {
     "control flow is not supported: export the model with one fixed path": "If Loop Scan",
-    "the size of its result depends on data: cut it off and run it on the host": "NonMaxSuppression NonZero Unique",
+    "how many boxes it selects depends on data: scatter their scores into zeros, which is compiled as one operator": (
+        "GatherND NonMaxSuppression ScatterND"
+    ),
+    "the size of its result depends on data: cut it off and run it on the host": "NonZero Unique",
     "quantised networks are not supported: compile the float32 model that this one was made from": (
         "ConvInteger DequantizeLinear DynamicQuantizeLinear MatMulInteger QLinearConv QLinearMatMul QuantizeLinear"
     ),
@@ -27,6 +30,7 @@ _HINT_BY_OP = {op: hint for hint, ops in _HINTS.items() for op in ops.split()}
 _CONTRADICTIONS = (IndexError, KeyError, RuntimeError, TypeError, ValueError)
 # Kernels address tensors with 32-bit indices.
 _MAX_ELEMENTS = (1 << 31) - 1
+_INTEGERS = ("int32", "int64")
 
 
 def convert(
@@ -63,7 +67,7 @@ def convert(
         known = len(graph.bindings)
         try:
             results = _results(node, used, folded, values, opset)
-            results = [graph.bind(result, identifier(origin)) for result in results]
+            results = graph.bind_all(results, identifier(origin))
         except Refused as refusal:
             problems.append(f"{describe(node)}: {refusal}")
             results = _stand_ins(node, used, folded, values)
@@ -94,7 +98,10 @@ def _results(
         raise Refused(_HINT_BY_OP.get(node.op_type, "this operator is not supported"))
     if any(name and name not in values for name in node.input):
         return []
-    shapes = [_static_shape(name, folded.types[name]) for name in used]
+    for name in node.input:
+        if name and name not in folded.constants:
+            _check_dtype(node, folded.types[name])
+    shapes = [_static_shape(node, name, folded.types[name]) for name in used]
     operands = tuple(values[name] if name else None for name in node.input)
     converted = converter(Node(node.op_type, opset, operands, _attributes(node), tuple(shapes)))
     return converted if isinstance(converted, list) else [converted]
@@ -125,11 +132,16 @@ def _used_outputs(node: NodeProto, read: set[str]) -> list[str]:
     return list(node.output[: last + 1])
 
 
-def _static_shape(name: str, type_: TensorType) -> tuple[int, ...]:
-    if type_.dtype != "float32":
+def _check_dtype(node: NodeProto, type_: TensorType) -> None:
+    if type_.dtype != "float32" and (type_.dtype not in _INTEGERS or node.op_type not in ON_INTEGERS):
         raise Refused(f"it computes in {type_.dtype}; only float32 is supported")
+
+
+def _static_shape(node: NodeProto, name: str, type_: TensorType) -> tuple[int, ...]:
     if type_.shape is None:
-        raise Refused(f"the shape of its output '{name}' depends on the input's values")
+        hint = _HINT_BY_OP.get(node.op_type, f"the shape of its output '{name}' depends on the input's values")
+        raise Refused(hint)
+    _check_dtype(node, type_)
     if not 0 < np.prod(type_.shape, dtype=object) <= _MAX_ELEMENTS:
         raise Refused(f"its output '{name}' of shape {list(type_.shape)} is empty or too large")
     return type_.shape

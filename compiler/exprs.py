@@ -52,6 +52,11 @@ def shape_of(expr: relax.Expr) -> tuple[int, ...]:
     return tuple(int(dim) for dim in expr.ty.shape.values)
 
 
+def dtype_of(expr: relax.Expr) -> str:
+    """The element type of a tensor-valued variable or constant."""
+    return str(expr.ty.dtype)
+
+
 def per_channel(expr: relax.Expr, shape: tuple[int, ...]) -> Array | None:
     """A constant as float64 (C,), one value per channel (axis 1) of a tensor of ``shape`` that it is broadcast to.
 

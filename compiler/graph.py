@@ -7,7 +7,7 @@ and the function returns a tuple of the outputs, also when there is only one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -53,17 +53,24 @@ class Graph:
 
     def bind(self, value: relax.Expr, name: str) -> relax.Expr:
         """Like :meth:`append`, under ``name`` or, where that is taken, ``name`` with a number."""
-        return self.append(value, self._unique(name)) if is_operation(value) else value
+        return self.bind_all([value], name)[0]
 
-    def append(self, value: relax.Expr, name: str) -> relax.Expr:
+    def bind_all(self, values: Sequence[relax.Expr], name: str) -> list[relax.Expr]:
+        """Like :meth:`bind` for each of ``values``; what several of them are computed from is bound once."""
+        done: dict[relax.Expr, relax.Expr] = {}
+        return [self.append(value, self._unique(name), done) if is_operation(value) else value for value in values]
+
+    def append(self, value: relax.Expr, name: str, done: dict[relax.Expr, relax.Expr] | None = None) -> relax.Expr:
         """Bind ``value`` to a variable ``name``; operations nested in it become ``name_1``, ``name_2``, ... before it.
+
+        ``done`` holds what is bound already, and is added to.
 
         Returns the variable that holds the value; variables and constants are returned as they are.
 
         Raises:
             tvm.error.TVMError: the operands' shapes or types do not fit the operation.
         """
-        done: dict[relax.Expr, relax.Expr] = {}
+        done = {} if done is None else done
 
         def flatten(expr: relax.Expr, own_name: str | None = None) -> relax.Expr:
             if not is_operation(expr):
@@ -76,7 +83,9 @@ class Graph:
             self.bindings[var] = flat
             return var
 
-        return flatten(value, name)
+        if value not in done:
+            done[value] = flatten(value, name)
+        return done[value]
 
     def typed(self, value: relax.Expr) -> relax.Expr:
         """``value``, one operation without nesting, with its type inferred."""

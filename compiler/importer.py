@@ -9,6 +9,7 @@ from pathlib import Path
 from separable.compiler._tvm import tvm
 from separable.compiler.convert import convert
 from separable.compiler.fold_shapes import TensorType, fold_shapes, opset_of
+from separable.compiler.fuse_suppression import fuse_suppression
 from separable.compiler.preflight import load_model, not_finite, read_weights, static_inputs
 
 
@@ -60,6 +61,7 @@ def import_model(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Imported:
     inputs, notes = static_inputs(model, shapes)
     folded = fold_shapes(model.graph.node, inputs, weights, model.opset_import)
     names = [info.name for info in model.graph.output]
+    folded = fuse_suppression(folded, names)
     mod, op_nodes = convert(folded, inputs, names, opset_of("", model.opset_import) or 1)
     return Imported(
         mod,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from separable.compiler._tvm import relax, tvm
+from separable.compiler.exprs import shape_of
 from separable.schedules.math import power
 
 _BUILTIN_LEVEL = 15
@@ -60,3 +61,38 @@ def lrn(x: relax.Expr, size: int, alpha: float, beta: float, bias: float) -> rel
     The window of channel c begins at ``c - (size - 1) // 2`` and ends with the tensor (ONNX ``LRN``).
     """
     return _call(_LRN, x, size=size, alpha=alpha, beta=beta, bias=bias)
+
+
+def _top_k_type(call: relax.Call) -> relax.Type:
+    return relax.TensorType((*shape_of(call.args[0])[:-1], call.attrs["k"]), "int64")
+
+
+_TOP_K = _register("top_k", _top_k_type)
+
+
+def top_k(x: relax.Expr, k: int, largest: bool) -> relax.Call:
+    """Indices int64 [..., k] of the ``k`` largest or smallest elements along the last axis, the best first.
+
+    Of equal elements the one with the lower index comes first.
+    """
+    return _call(_TOP_K, x, k=k, largest=largest)
+
+
+_SUPPRESS = _register("suppress", lambda call: call.args[1].ty)
+
+
+def suppress(
+    boxes: relax.Expr, scores: relax.Expr, limit: int, overlap: float, threshold: float | None, centred: bool
+) -> relax.Call:
+    """Scores [n, classes, count] with zeros for all boxes that ONNX's NonMaxSuppression does not select.
+
+    Args:
+        boxes: [n, count, 4].
+        scores: [n, classes, count].
+        limit: most boxes that are kept of a class.
+        overlap: intersection over union above which two boxes are one.
+        threshold: scores up to this are zero as well; None keeps all.
+        centred: whether a box is its centre and its size, else two opposite corners.
+    """
+    settings = {"limit": limit, "overlap": overlap, "centred": centred, "filtered": threshold is not None}
+    return _call(_SUPPRESS, boxes, scores, threshold=threshold or 0.0, **settings)

@@ -18,7 +18,7 @@ from typing import Any
 import separable
 from separable.compiler._tvm import tvm
 from separable.compiler.emit.bundle import staged_folder
-from separable.compiler.emit.c_source import RUNTIME, header_source, model_source
+from separable.compiler.emit.c_source import OPS, RUNTIME, called_sources, header_source, model_source
 from separable.compiler.emit.kernel import build_object
 from separable.compiler.emit.link import library_sizes, link_library
 from separable.compiler.emit.weights import pack_weights, write_weights
@@ -43,6 +43,7 @@ from separable.compiler.report import layers_of, total_mult_adds
 from separable.compiler.schedule import Scheduled, schedule_program
 from separable.compiler.tuning.apply import RecordedTiles, require_records
 from separable.compiler.verify import check_runs_here, verify_library
+from separable.schedules.call import Call
 from separable.schedules.workload import Workload
 from separable.targets.errors import UnknownTargetName
 from separable.targets.row import Target
@@ -249,7 +250,8 @@ def emit_model(built: Built, name: str, threads: int, folder: Path, phases: Phas
             )
             phases.dump(f"{name}.c", source.read_text)
             linked = work / f"{name}.so"
-            link_library(linked, name, target, [source, write_weights(blob, work)], objects)
+            kernels_in_c = [RUNTIME / OPS / f"{file}.c" for file in called_sources(scheduled)]
+            link_library(linked, name, target, [source, write_weights(blob, work), *kernels_in_c], objects)
         library = linked.read_bytes()
         manifest = {
             **description,
@@ -281,8 +283,9 @@ def _kernel_objects(built: Built, work: Path, advance: Callable[[int, int], None
     kernels = built.scheduled.kernels
     objects: list[Path] = []
     for index, kernel in enumerate(kernels):
-        objects.append(work / f"{kernel.name}.o")
-        build_object([kernel.lowered], tvm_target, str(objects[-1]))
+        if not isinstance(kernel.lowered, Call):
+            objects.append(work / f"{kernel.name}.o")
+            build_object([kernel.lowered], tvm_target, str(objects[-1]))
         advance(index + 1, len(kernels))
     return objects
 

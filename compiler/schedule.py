@@ -10,6 +10,7 @@ from separable.compiler._tvm import tvm
 from separable.compiler.emit.kernel import LoweredKernel, lower_kernel
 from separable.compiler.program import Program, Value
 from separable.schedules import registry
+from separable.schedules.call import Call
 from separable.schedules.kernel import Array
 from separable.schedules.overread import overread_bytes
 from separable.schedules.workload import Workload
@@ -26,15 +27,15 @@ class ScheduledKernel:
         tile: the parameters of its schedule.
         source: where the tile comes from: ``default`` (computed from the target row), ``record`` (measured for this
             workload), ``nearest`` (measured for a similar one) or ``given``.
-        lowered: the function for LLVM.
-        text: the scheduled TIR as script.
+        lowered: the function for LLVM, or the call of a function of the runtime.
+        text: the scheduled TIR as script, or that call.
     """
 
     name: str
     workload: Workload
     tile: object
     source: str
-    lowered: LoweredKernel
+    lowered: LoweredKernel | Call
     text: str
 
 
@@ -80,14 +81,18 @@ def schedule_program(
     for index, step in enumerate(program.steps):
         if step.workload not in kernels:
             kind = registry.kind(step.workload)
-            given, source = _choose(step.workload, tiles, recorded)
-            kernel = registry.build_kernel(step.workload, target, given)
             name = f"{kind}_{numbers[kind]}"
             numbers[kind] += 1
-            lowered = lower_kernel(kernel.func, name, kernel.output_shape, kernel.store_at, llvm)
-            kernels[step.workload] = ScheduledKernel(
-                name, step.workload, kernel.tile, source, lowered, kernel.func.script()
-            )
+            call = registry.call_of(step.workload)
+            if call is not None:
+                kernels[step.workload] = ScheduledKernel(name, step.workload, call, "default", call, str(call))
+            else:
+                given, source = _choose(step.workload, tiles, recorded)
+                kernel = registry.build_kernel(step.workload, target, given)
+                lowered = lower_kernel(kernel.func, name, kernel.output_shape, kernel.store_at, llvm)
+                kernels[step.workload] = ScheduledKernel(
+                    name, step.workload, kernel.tile, source, lowered, kernel.func.script()
+                )
         scheduled = kernels[step.workload]
         constants.append(registry.pack_constants(step.workload, scheduled.tile, step.constants))
         beyond = overread_bytes(step.workload, scheduled.tile)

@@ -19,8 +19,11 @@ from separable.schedules import (
     reorder,
     resize,
     softmax,
+    suppress,
+    top_k,
     winograd,
 )
+from separable.schedules.call import Call
 from separable.schedules.kernel import Array, Kernel
 from separable.schedules.workload import (
     Conv,
@@ -35,6 +38,8 @@ from separable.schedules.workload import (
     Reorder,
     Resize,
     Softmax,
+    Suppress,
+    TopK,
     Winograd,
     Workload,
 )
@@ -56,9 +61,18 @@ _BUILD: dict[type[Workload], Any] = {
     Winograd: winograd.build,
 }
 
+_CALL: dict[type[Workload], Any] = {Suppress: suppress.call, TopK: top_k.call}
+
+
+def call_of(w: Workload) -> Call | None:
+    """The C function of the runtime that computes a workload; None if it has a schedule."""
+    call = _CALL.get(type(w))
+    result: Call | None = call(w) if call is not None else None
+    return result
+
 
 def build_kernel(w: Workload, target: Target, tile: Any = None) -> Kernel:
-    """The scheduled kernel of a workload.
+    """The scheduled kernel of a workload that has one: see :func:`call_of`.
 
     Args:
         w: what to compute.

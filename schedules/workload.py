@@ -273,6 +273,46 @@ class Reorder:
 
 
 @dataclass(frozen=True)
+class TopK:
+    """Indices int64 [..., k] of the largest or smallest elements along the last axis of a plain tensor."""
+
+    x: Plain
+    y: Plain
+    largest: bool
+
+    @property
+    def macs(self) -> int:
+        """A comparison of each element, counted as a multiply-accumulate."""
+        return math.prod(self.x.shape)
+
+
+@dataclass(frozen=True)
+class Suppress:
+    """Scores with zeros for all boxes that a better one of their class covers.
+
+    Attributes:
+        x: boxes [n, count, 4] and scores [n, classes, count].
+        y: scores that are left, of the same shape.
+        limit: most boxes that are kept of a class.
+        overlap: intersection over union above which two boxes are one.
+        threshold: scores up to this are zero as well, if it is given.
+        centred: whether a box is its centre and its size, else two opposite corners.
+    """
+
+    x: tuple[Plain, Plain]
+    y: Plain
+    limit: int
+    overlap: float
+    threshold: float | None
+    centred: bool
+
+    @property
+    def macs(self) -> int:
+        """The heap and the overlaps, roughly, counted as multiply-accumulates."""
+        return math.prod(self.y.shape) * 20
+
+
+@dataclass(frozen=True)
 class Generic:
     """Any other operator, on plain tensors, as TVM's operator library defines it.
 
@@ -285,6 +325,9 @@ class Generic:
     func: tirx.PrimFunc = field(compare=False, repr=False)
     macs: int = 0
 
+
+Called: TypeAlias = TopK | Suppress
+"""Kernels that are C functions of the runtime."""
 
 Workload: TypeAlias = (
     Conv
@@ -300,4 +343,5 @@ Workload: TypeAlias = (
     | Reorder
     | Winograd
     | Generic
+    | Called
 )

@@ -12,11 +12,14 @@ from separable.compiler.emit.weights import SYMBOL, WeightBlob
 from separable.compiler.importer import TensorSpec
 from separable.compiler.plan_memory import MemoryPlan
 from separable.compiler.program import Program, Step, Value
-from separable.compiler.schedule import Scheduled
+from separable.compiler.schedule import Scheduled, ScheduledKernel
+from separable.schedules.call import Call
 from separable.schedules.tensor import DTYPE_BYTES, Blocked, Plain
 from separable.targets.row import Target
 
 RUNTIME = Path(__file__).resolve().parents[2] / "runtime"
+OPS = "ops"
+"""Folder in it with kernels in C, linked only where a model needs them."""
 
 _CYCLES_PER_THREAD = 1000
 """Work that pays for one more thread in a step, in cycles of the estimate below.
@@ -116,12 +119,11 @@ def model_source(
 ) -> str:
     """``NAME.c``."""
     addresses = _Addresses(program, plan)
-    lines = [f"/* Generated for model {name}, target {target.name}. */", '#include "model.h"', ""]
+    lines = [f"/* Generated for model {name}, target {target.name}. */", '#include "model.h"']
+    lines += [f'#include "{OPS}/{source}.h"' for source in called_sources(scheduled)] + [""]
     lines += [f"extern const unsigned char {SYMBOL}[];", ""]
     for kernel in scheduled.kernels:
-        count = len(kernel.lowered.func.params) - 3
-        pointers = ", ".join(["const void *"] * (count - 1) + ["void *"])
-        lines.append(f"int32_t {kernel.name}({pointers}, void *scratch, int32_t begin, int32_t end);")
+        lines += _kernel_declaration(kernel)
     lines.append("")
     halos: list[str] = []
     steps: list[str] = []
@@ -162,6 +164,23 @@ def model_source(
         _API.format(name=name),
     ]
     return "\n".join(lines)
+
+
+def called_sources(scheduled: Scheduled) -> list[str]:
+    """Names of the files of ``runtime/ops`` that kernels are in."""
+    return sorted({kernel.lowered.source for kernel in scheduled.kernels if isinstance(kernel.lowered, Call)})
+
+
+def _kernel_declaration(kernel: ScheduledKernel) -> list[str]:
+    """A kernel's prototype or, if it is a function of the runtime, the definition that passes its settings."""
+    inputs = [f"x{index}" for index in range(kernel.lowered.pointers - 1)]
+    parameters = ", ".join([*(f"const void *{name}" for name in inputs), "void *y"])
+    prototype = f"int32_t {kernel.name}({parameters}, void *scratch, int32_t begin, int32_t end)"
+    if not isinstance(kernel.lowered, Call):
+        return [f"{prototype};"]
+    arguments = ", ".join([*inputs, "y", *kernel.lowered.settings, "scratch, begin, end"])
+    call = f"    {kernel.lowered.function}({arguments});"
+    return [f"static {prototype}", "{", call, "    return 0;", "}"]
 
 
 class _Addresses:

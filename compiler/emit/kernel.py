@@ -65,6 +65,11 @@ class LoweredKernel:
     extent: int
     scratch_bytes: int
 
+    @property
+    def pointers(self) -> int:
+        """How many buffers it takes; the last one is the output."""
+        return len(self.func.params) - 3
+
 
 def lower_kernel(
     func: tirx.PrimFunc, name: str, output_shape: Sequence[int], store_at: IndexMap, target: tvm.target.Target

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from functools import reduce
 
 import numpy as np
+from onnx import helper
 
 from separable.compiler._tvm import relax
-from separable.compiler.exprs import const
+from separable.compiler.exprs import const, dtype_of
 from separable.compiler.operators.node import Converter, Node, Refused
 
 op = relax.op
@@ -85,6 +86,30 @@ def _reciprocal(node: Node) -> relax.Expr:
     return op.divide(_scalar(1), node.operand(0))
 
 
+def _cast(node: Node) -> relax.Expr:
+    dtype = str(helper.tensor_dtype_to_np_dtype(node.attributes["to"]))
+    return node.operand(0) if dtype == dtype_of(node.operand(0)) else op.astype(node.operand(0), dtype)
+
+
+def _div(node: Node) -> relax.Expr:
+    if dtype_of(node.operand(0)) != "float32":
+        _require_positive_divisor(node)
+    return op.divide(node.operand(0), node.operand(1))
+
+
+def _mod(node: Node) -> relax.Expr:
+    if dtype_of(node.operand(0)) == "float32" or node.attributes.get("fmod", 0):
+        raise Refused("only the remainder of integers with the divisor's sign is supported (fmod=0)")
+    _require_positive_divisor(node)
+    return op.floor_mod(node.operand(0), node.operand(1))
+
+
+def _require_positive_divisor(node: Node) -> None:
+    # Others could stop the process: zero, and -1 where the dividend is the lowest integer.
+    if not (node.constant(1, "the divisor of integers") > 0).all():
+        raise Refused("integers are divided by positive numbers only")
+
+
 def _dropout(node: Node) -> relax.Expr:
     if len(node.output_shapes) > 1:
         raise Refused("its mask is used, so it is in training mode; export the model with model.eval()")
@@ -96,10 +121,9 @@ def _dropout(node: Node) -> relax.Expr:
 CONVERTERS: dict[str, Converter] = {
     "Abs": _unary(op.abs),
     "Add": _variadic(op.add),
-    # All tensors that reach a converter are float32, so a cast changes nothing.
-    "Cast": _unary(lambda x: x),
+    "Cast": _cast,
     "Clip": _clip,
-    "Div": _variadic(op.divide),
+    "Div": _div,
     "Dropout": _dropout,
     "Elu": _elu,
     "Exp": _unary(op.exp),
@@ -110,6 +134,7 @@ CONVERTERS: dict[str, Converter] = {
     "Log": _unary(op.log),
     "Max": _variadic(op.maximum),
     "Min": _variadic(op.minimum),
+    "Mod": _mod,
     "Mul": _variadic(op.multiply),
     "Neg": _unary(op.negative),
     "PRelu": _prelu,

@@ -45,6 +45,8 @@ def fold_constants(mod: tvm.IRModule) -> tvm.IRModule:
 def _rule(value: relax.Expr, graph: Graph) -> relax.Expr:
     if not isinstance(value.ty, relax.TensorType) or not isinstance(value, relax.Call):
         return value
+    if value.ty.dtype != "float32":
+        return value
     rank = len(shape_of(value))
     folded = _evaluate(value)
     if folded is not None:

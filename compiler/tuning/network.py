@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from separable.compiler._tvm import tvm
-from separable.compiler.emit.c_source import model_source
-from separable.compiler.emit.kernel import build_object
+from separable.compiler.emit.c_source import OPS, called_sources, model_source
+from separable.compiler.emit.kernel import LoweredKernel, build_object
 from separable.compiler.emit.weights import pack_weights, write_weights
 from separable.compiler.inputs import random_inputs
 from separable.compiler.pipeline import Built
@@ -32,6 +32,7 @@ from separable.compiler.tuning.device import Candidate, Finished
 from separable.compiler.tuning.program import StaticLinker
 from separable.compiler.verify import TOLERANCE, reference_outputs
 from separable.runtime.loader import TensorSpec
+from separable.schedules.call import Call
 from separable.schedules.space import Tile
 from separable.schedules.workload import Workload
 
@@ -252,9 +253,10 @@ class NetworkBench:
         objects = [
             self._linker.compile(source, work / "network.o"),
             self._linker.compile(write_weights(blob, work), work / "weights.o"),
-            *(self._object(kernel) for kernel in built.scheduled.kernels),
+            *(self._object(kernel) for kernel in built.scheduled.kernels if not isinstance(kernel.lowered, Call)),
         ]
-        program = self._linker.link(self._folder / f"network_{self._serial}.exe", _SOURCES, objects)
+        sources = (*_SOURCES, *(f"{OPS}/{source}.c" for source in called_sources(built.scheduled)))
+        program = self._linker.link(self._folder / f"network_{self._serial}.exe", sources, objects)
         for path in work.iterdir():
             path.unlink()
         numbers = (_RUNS, self._threads, self._cpus, TOLERANCE, 0, len(built.imported.inputs), self._outputs)
@@ -265,6 +267,7 @@ class NetworkBench:
         key = (kernel.workload, kernel.tile)
         if key not in self._objects:
             self._objects[key] = self._folder / f"network_kernel_{len(self._objects)}.o"
+            assert isinstance(kernel.lowered, LoweredKernel)
             build_object([kernel.lowered], self._llvm, str(self._objects[key]))
         return self._objects[key]
 

@@ -8,8 +8,9 @@ import pytest
 from separable.compiler._tvm import tvm
 from separable.compiler.emit.kernel import build_object
 from separable.schedules import registry
+from separable.schedules.call import Call
 from separable.schedules.tensor import Blocked, Plain
-from separable.schedules.workload import Elementwise, Workload
+from separable.schedules.workload import Called, Elementwise, Suppress, TopK, Workload
 from separable.targets.table import find_target
 from tests.schedules.harness import lower
 from tests.schedules.workloads import one_of_each
@@ -19,7 +20,18 @@ WORKLOADS = one_of_each(V3.lanes)
 
 
 def test_every_kind_is_here() -> None:
-    assert {type(w) for w in WORKLOADS.values()} == set(get_args(Workload))
+    assert {type(w) for w in WORKLOADS.values()} == set(get_args(Workload)) - set(get_args(Called))
+
+
+def test_kernels_in_c_have_no_schedule() -> None:
+    rows = TopK(Plain((3, 5, 17)), Plain((3, 5, 2), "int64"), largest=False)
+    scores = Plain((2, 3, 19))
+    boxes = Suppress((Plain((2, 19, 4)), scores), scores, 100, 0.5, None, centred=True)
+    settings = "(separable_suppression){3, 19, 19, 1, 0, 0, 0x1.0000000000000p-1f}"
+    assert registry.call_of(rows) == Call("top_k", ("17", "2", "0"), pointers=2, extent=15)
+    assert registry.call_of(boxes) == Call("suppress", (settings,), pointers=3, extent=6, scratch_bytes=456)
+    assert (registry.kind(rows), registry.kind(boxes)) == ("top_k", "suppress")
+    assert all(registry.call_of(w) is None for w in WORKLOADS.values())
 
 
 @pytest.mark.parametrize("kind", WORKLOADS)

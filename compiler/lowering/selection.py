@@ -1,0 +1,28 @@
+"""Operators whose kernels are C functions of the runtime."""
+
+from __future__ import annotations
+
+from separable.compiler._tvm import relax
+from separable.compiler.exprs import shape_of
+from separable.compiler.lowering.state import Lowering
+from separable.compiler.program import Value
+from separable.schedules.tensor import Plain
+from separable.schedules.workload import Suppress, TopK
+
+
+def lower_top_k(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
+    """Indices of the largest or smallest elements of rows."""
+    x = Plain(shape_of(call.args[0]))
+    w = TopK(x, Plain(shape_of(var), "int64"), bool(call.attrs["largest"]))
+    return low.emit(var, w, [low.plain(call.args[0])])
+
+
+def lower_suppress(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
+    """Non-maximum suppression."""
+    attrs = call.attrs
+    boxes, scores = (Plain(shape_of(operand)) for operand in call.args)
+    threshold = float(attrs["threshold"]) if attrs["filtered"] else None
+    w = Suppress(
+        (boxes, scores), scores, int(attrs["limit"]), float(attrs["overlap"]), threshold, bool(attrs["centred"])
+    )
+    return low.emit(var, w, [low.plain(operand) for operand in call.args])
