@@ -11,7 +11,7 @@ from __future__ import annotations
 from separable.schedules.call import Call, c_float
 from separable.schedules.workload import Suppress
 
-_INDEX_BYTES, _BOX_BYTES = 4, 20
+_KEY_BYTES, _BOX_BYTES = 8, 20
 
 
 def call(w: Suppress) -> Call:
@@ -21,5 +21,5 @@ def call(w: Suppress) -> Call:
     threshold = "0" if w.threshold is None else c_float(w.threshold)
     fields = (classes, count, limit, int(w.centred), int(w.threshold is not None), threshold, c_float(w.overlap))
     settings = f"(separable_suppression){{{', '.join(map(str, fields))}}}"
-    scratch = _INDEX_BYTES * count + _BOX_BYTES * limit
+    scratch = _KEY_BYTES * count + _BOX_BYTES * limit
     return Call("suppress", (settings,), pointers=3, extent=pictures * classes, scratch_bytes=scratch)

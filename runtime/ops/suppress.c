@@ -2,10 +2,9 @@
 
 #include <string.h>
 
-/* Indices of boxes by score, the best at the root. */
+/* Boxes by score, the best at the root: the larger number comes first, so that no comparison needs a branch. */
 typedef struct heap {
-    const float *scores;
-    int32_t *index;
+    uint64_t *key;
     int32_t size;
 } heap;
 
@@ -19,46 +18,49 @@ typedef struct selection {
     int32_t size;
 } selection;
 
-static int comes_before(const heap *h, int32_t a, int32_t b)
+/* The score in the upper half, in an order of whole numbers; below it the index, so that the lower one comes first. */
+static uint64_t key_of(float score, int32_t index)
 {
-    const float x = h->scores[a], y = h->scores[b];
-    return x == y ? a < b : x > y;
+    const float positive_zero = score + 0.0f; /* -0 equals 0 */
+    uint32_t bits;
+    memcpy(&bits, &positive_zero, sizeof bits);
+    bits ^= bits >> 31 ? UINT32_MAX : UINT32_C(1) << 31;
+    return (uint64_t)bits << 32 | (UINT32_MAX - (uint32_t)index);
 }
 
 static void sink(heap *h, int32_t place)
 {
-    const int32_t element = h->index[place];
+    const uint64_t element = h->key[place];
     for (;;) {
         int32_t child = 2 * place + 1;
         if (child >= h->size)
             break;
-        if (child + 1 < h->size && comes_before(h, h->index[child + 1], h->index[child]))
-            child += 1;
-        if (!comes_before(h, h->index[child], element))
+        child += child + 1 < h->size && h->key[child + 1] > h->key[child];
+        if (h->key[child] < element)
             break;
-        h->index[place] = h->index[child];
+        h->key[place] = h->key[child];
         place = child;
     }
-    h->index[place] = element;
+    h->key[place] = element;
 }
 
 static int32_t pop(heap *h)
 {
-    const int32_t best = h->index[0];
+    const uint64_t best = h->key[0];
     h->size -= 1;
     if (h->size > 0) {
-        h->index[0] = h->index[h->size];
+        h->key[0] = h->key[h->size];
         sink(h, 0);
     }
-    return best;
+    return (int32_t)(UINT32_MAX - (uint32_t)best);
 }
 
-static void fill(heap *h, const separable_suppression *settings)
+static void fill(heap *h, const float *scores, const separable_suppression *settings)
 {
     h->size = 0;
     for (int32_t i = 0; i < settings->count; ++i) {
-        h->index[h->size] = i;
-        h->size += !settings->filtered || h->scores[i] > settings->threshold;
+        h->key[h->size] = key_of(scores[i], i);
+        h->size += !settings->filtered || scores[i] > settings->threshold;
     }
     for (int32_t i = h->size / 2 - 1; i >= 0; --i)
         sink(h, i);
@@ -99,8 +101,20 @@ static void keep(selection *s, const box *b)
     s->area[i] = b->area;
 }
 
-/* Whether one of the boxes [begin, end) of the selection covers too much of b. */
-static int overlaps(const selection *s, const box *b, float limit, int32_t begin, int32_t end)
+/* Whether a box of the selection covers too much of b, exactly as ONNX Runtime computes it. */
+static int overlaps(const selection *s, int32_t i, const box *b, float limit)
+{
+    const float width = least(s->right[i], b->right) - greatest(s->left[i], b->left);
+    const float height = least(s->bottom[i], b->bottom) - greatest(s->top[i], b->top);
+    const float common = width * height;
+    const float sum = s->area[i] + b->area;
+    const float whole = sum - common;
+    return width > 0 && height > 0 && common > 0 && s->area[i] > 0 && b->area > 0 && whole > 0 &&
+           common / whole > limit;
+}
+
+/* Whether that may be so for one of the boxes [begin, end): in vectors, and without the division. */
+static int may_overlap(const selection *s, const box *b, float below_limit, int32_t begin, int32_t end)
 {
     int found = 0;
     for (int32_t i = begin; i < end; ++i) {
@@ -109,8 +123,7 @@ static int overlaps(const selection *s, const box *b, float limit, int32_t begin
         const float common = width * height;
         const float sum = s->area[i] + b->area;
         const float whole = sum - common;
-        found |= (width > 0) & (height > 0) & (common > 0) & (s->area[i] > 0) & (b->area > 0) & (whole > 0) &
-                 (common / whole > limit);
+        found |= (width > 0) & (height > 0) & (common >= whole * below_limit);
     }
     return found;
 }
@@ -118,10 +131,15 @@ static int overlaps(const selection *s, const box *b, float limit, int32_t begin
 static int is_covered(const selection *s, const box *b, float limit)
 {
     enum { STEP = 16 }; /* boxes that are compared before the first look at the result */
+    const float below_limit = limit > 0 ? limit * 0.9999f : limit * 1.0001f;
     for (int32_t begin = 0; begin < s->size; begin += STEP) {
         const int32_t end = s->size - begin > STEP ? begin + STEP : s->size;
-        if (overlaps(s, b, limit, begin, end))
-            return 1;
+        if (!may_overlap(s, b, below_limit, begin, end))
+            continue;
+        for (int32_t i = begin; i < end; ++i) {
+            if (overlaps(s, i, b, limit))
+                return 1;
+        }
     }
     return 0;
 }
@@ -130,11 +148,11 @@ static void suppress_class(const float *boxes, const float *scores, float *kept,
                            void *scratch)
 {
     const int32_t limit = settings->limit;
-    heap h = {scores, scratch, 0};
-    float *corners = (float *)(h.index + settings->count);
+    heap h = {scratch, 0};
+    float *corners = (float *)(h.key + settings->count);
     selection s = {corners, corners + limit, corners + 2 * limit, corners + 3 * limit, corners + 4 * limit, 0};
     memset(kept, 0, sizeof *kept * (size_t)settings->count);
-    fill(&h, settings);
+    fill(&h, scores, settings);
     while (h.size > 0 && s.size < limit) {
         const int32_t best = pop(&h);
         const box b = read_box(boxes + 4 * (int64_t)best, settings->centred);

@@ -14,8 +14,8 @@ typedef struct separable_suppression {
     float overlap;     /* intersection over union above which the box of the lower score goes */
 } separable_suppression;
 
-/* Bytes of scratch for one class: a heap of indices, and corners and area of each box that is kept. */
-#define SEPARABLE_SUPPRESS_SCRATCH(count, limit) (4 * (int64_t)(count) + 20 * (int64_t)(limit))
+/* Bytes of scratch for one class: a heap, and corners and area of each box that is kept. */
+#define SEPARABLE_SUPPRESS_SCRATCH(count, limit) (8 * (int64_t)(count) + 20 * (int64_t)(limit))
 
 /*
  * The scores [pictures][classes][count] with zeros for all boxes that were suppressed, for the items begin to end, each
