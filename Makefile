@@ -7,7 +7,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 # Programs and files that the tests need, each with the Debian package that has it.
-TEST_TOOLS := cc:gcc cmake:cmake qemu-aarch64:qemu-user /usr/aarch64-linux-gnu/lib/libc.so.6:libc6-arm64-cross
+TEST_TOOLS := cc:gcc cmake:cmake qemu-aarch64:qemu-user /usr/aarch64-linux-gnu/lib/libc.so.6:libc6-arm64-cross \
+	/usr/arm-linux-gnueabihf/lib/libc.so.6:libc6-armhf-cross
 
 .PHONY: demo test test-all bench lint clean test-tools
 

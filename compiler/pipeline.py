@@ -221,6 +221,7 @@ def emit_model(built: Built, name: str, threads: int, folder: Path, phases: Phas
         "outputs": [vars(spec) | {"shape": list(spec.shape)} for spec in imported.outputs],
         "target": target.name,
         "arch": target.arch,
+        "libc": target.libc,
         "isa": list(target.isa),
         "arena_bytes": built.plan.arena_bytes,
         "scratch_bytes": max((kernel.lowered.scratch_bytes for kernel in scheduled.kernels), default=0),

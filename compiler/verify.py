@@ -25,7 +25,7 @@ TOLERANCE = 1e-4
 _ONNXRUNTIME = "onnxruntime"
 _ERRORS_ONLY = 3
 # What some systems call the architectures of the target rows.
-_MACHINES = {"amd64": "x86_64", "AMD64": "x86_64", "arm64": "aarch64"}
+_MACHINES = {"amd64": "x86_64", "AMD64": "x86_64", "arm64": "aarch64", "armv7l": "armv7", "armv8l": "armv7"}
 
 Reference = Callable[[Mapping[str, Array]], Sequence[Array]]
 
@@ -117,21 +117,22 @@ def reference_outputs(model: Path, inputs: Mapping[str, Array]) -> list[Array]:
         raise InvalidModel(f"{name} cannot run {model}: {error}") from error
 
 
-def runs_here(arch: str) -> bool:
-    """Whether this machine is of an architecture, named as in the target rows."""
-    return arch == _MACHINES.get(platform.machine(), platform.machine())
+def runs_here(arch: str, libc: str | None = None) -> bool:
+    """Whether this machine is of an architecture and has a C library (if that matters), named as in the target rows."""
+    ours = "glibc" if platform.libc_ver()[0] == "glibc" else "musl"
+    return arch == _MACHINES.get(platform.machine(), platform.machine()) and libc in (None, ours)
 
 
 def check_runs_here(target: Target) -> None:
     """Check, before any work, that this machine can run a target's libraries.
 
     Raises:
-        CompileError: the target is of another architecture.
+        CompileError: the target is of another architecture or system.
     """
-    if not runs_here(target.arch):
+    if not runs_here(target.arch, target.libc):
         raise CompileError(
-            f"a library for {target.name} ({target.arch}) cannot be verified on this {platform.machine()} machine; "
-            "compile it without --verify, and run `separable verify` on the device"
+            f"a library for {target.name} ({target.arch}, {target.libc}) cannot be verified on this "
+            f"{platform.machine()} machine; compile it without --verify, and run `separable verify` on the device"
         )
 
 

@@ -65,9 +65,16 @@ uint64_t separable_isa_available(void)
     return available;
 }
 
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) || defined(__arm__)
 
 #include <sys/auxv.h>
+
+/* The bits of this architecture; the same bit of AT_HWCAP means something else on the other. */
+#if defined(__aarch64__)
+enum { FIRST_BIT = 32, END_BIT = 56 };
+#else
+enum { FIRST_BIT = 56, END_BIT = 64 };
+#endif
 
 static const struct {
     uint64_t hwcap, hwcap2;
@@ -83,7 +90,7 @@ uint64_t separable_isa_available(void)
 {
     const uint64_t hwcap = getauxval(AT_HWCAP), hwcap2 = getauxval(AT_HWCAP2);
     uint64_t available = 0;
-    for (int i = 0; i < 64; ++i) {
+    for (int i = FIRST_BIT; i < END_BIT; ++i) {
         const uint64_t low = features[i].hwcap, high = features[i].hwcap2;
         if ((low | high) && (hwcap & low) == low && (hwcap2 & high) == high)
             available |= UINT64_C(1) << i;
@@ -92,7 +99,7 @@ uint64_t separable_isa_available(void)
 }
 
 #else
-#error "the runtime knows the features of x86-64 and arm64 only"
+#error "the runtime knows the features of x86-64, arm64 and armv7 only"
 #endif
 
 void separable_isa_text(uint64_t mask, char *text, size_t size)

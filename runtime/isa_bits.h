@@ -2,9 +2,10 @@
  * The instruction-set features a library may need, one a line: SEPARABLE_ISA(bit, name, "text for people", where).
  *
  * The one source of these: C includes this file with its own SEPARABLE_ISA, the compiler parses it line by line. A bit
- * never changes its meaning. x86-64 has the bits from 0, arm64 those from 32. `where` tells how to ask the CPU for the
- * feature: CPUID(leaf, subleaf, register, bit, the register state that the operating system must save for it), or
- * HWCAP(bits of AT_HWCAP, bits of AT_HWCAP2), defined by the Linux kernel; old C libraries lack names for newer ones.
+ * never changes its meaning. x86-64 has the bits from 0, arm64 those from 32, armv7 those from 56. `where` tells how to
+ * ask the CPU for the feature: CPUID(leaf, subleaf, register, bit, the register state that the operating system must
+ * save for it), or HWCAP(bits of AT_HWCAP, bits of AT_HWCAP2), defined by the Linux kernel; old C libraries lack names for
+ * newer ones.
  */
 
 /* x86-64-v2 */
@@ -56,3 +57,8 @@ SEPARABLE_ISA(40, dotprod, "int8 dot product", HWCAP(1 << 20, 0))
 SEPARABLE_ISA(41, fhm, "FP16 multiply-add to FP32 (FHM)", HWCAP(1 << 23, 0))
 SEPARABLE_ISA(42, bf16, "BFloat16", HWCAP(0, 1 << 14))
 SEPARABLE_ISA(43, i8mm, "int8 matrix multiply", HWCAP(0, 1 << 13))
+
+/* ARMv7-A, and its cores since Cortex-A7 and A15 */
+SEPARABLE_ISA(56, neon, "NEON", HWCAP(1 << 12, 0))
+SEPARABLE_ISA(57, vfp4, "VFPv4", HWCAP(1 << 16, 0))
+SEPARABLE_ISA(58, idiv, "integer division", HWCAP(1 << 17, 0))

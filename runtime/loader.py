@@ -78,11 +78,25 @@ class KernelTime:
 # The library as a file: what would crash or confuse the system's loader is found before that sees the file.
 
 _MACHINES = {3: "x86", 40: "arm", 62: "x86-64", 183: "arm64", 243: "riscv64"}
-_HOSTS = {"x86_64": "x86-64", "AMD64": "x86-64", "aarch64": "arm64"}
+_HOSTS = {"x86_64": "x86-64", "AMD64": "x86-64", "aarch64": "arm64", "armv7l": "arm", "armv8l": "arm"}
+_LITTLE_ENDIAN = 1
 _ET_DYN, _SHT_NOBITS, _SHT_DYNSYM, _SHN_UNDEF = 3, 8, 11, 0
-_HEADER, _SEGMENT, _SECTION, _SYMBOL = (
-    struct.Struct(layout) for layout in ("<16xHHIQQQIHHHHHH", "<IIQQQQQQ", "<IIQQQQIIQQ", "<IBBHQQ")
-)
+
+
+class _Layout:
+    """Where the fields are in a file of 64 or of 32 bits; the names in the comments are ELF's."""
+
+    def __init__(self, bits: int) -> None:
+        wide = bits == 64
+        self.header = struct.Struct("<16xHHIQQQIHHHHHH" if wide else "<16xHHIIIIIHHHHHH")
+        self.segment = struct.Struct("<IIQQQQQQ" if wide else "<IIIIIIII")
+        self.segment_offset, self.segment_size = (2, 5) if wide else (1, 4)  # p_offset, p_filesz
+        self.section = struct.Struct("<IIQQQQIIQQ" if wide else "<IIIIIIIIII")
+        self.symbol = struct.Struct("<IBBHQQ" if wide else "<IIIBBH")
+        self.symbol_section = 3 if wide else 5  # st_shndx
+
+
+_LAYOUTS = {64: _Layout(64), 32: _Layout(32)}
 
 
 def _require(file: BinaryIO, size: int) -> None:
@@ -97,27 +111,36 @@ def _read(file: BinaryIO, offset: int, size: int) -> bytes:
     return file.read(size)
 
 
-def _check_machine(file: BinaryIO) -> None:
+def _host() -> str:
+    machine = platform.machine()
+    if machine == "aarch64" and struct.calcsize("P") == 4:  # a 32-bit system on a 64-bit kernel
+        machine = "armv8l"
+    return _HOSTS.get(machine, machine)
+
+
+def _check_machine(file: BinaryIO) -> _Layout:
     start = file.read(20)
     if len(start) < 20 or start[:4] != b"\x7fELF":
         raise ModelError(f"{file.name} is not a shared library; give the .so file that the compiler wrote")
     kind, machine = struct.unpack_from("<HH", start, 16)
     there = _MACHINES.get(machine, f"ELF machine {machine}")
-    here = _HOSTS.get(platform.machine(), platform.machine())
+    here = _host()
     if there != here:
         raise ModelError(f"{file.name} is compiled for {there}, this machine is {here}; compile it for this machine")
-    if start[4:6] != b"\x02\x01" or kind != _ET_DYN:
-        raise ModelError(f"{file.name} is no 64-bit shared library; give the .so file that the compiler wrote")
+    bits = 32 if here == "arm" else 64
+    if tuple(start[4:6]) != (bits // 32, _LITTLE_ENDIAN) or kind != _ET_DYN:
+        raise ModelError(f"{file.name} is no {bits}-bit shared library; give the .so file that the compiler wrote")
+    return _LAYOUTS[bits]
 
 
-def _exported_names(file: BinaryIO) -> list[str]:
+def _exported_names(file: BinaryIO, layout: _Layout) -> list[str]:
     """Names of the symbols that the library defines. Raises ModelError if any part of the file is missing."""
-    header = _HEADER.unpack(_read(file, 0, _HEADER.size))
+    header = layout.header.unpack(_read(file, 0, layout.header.size))
     segment_table, section_table = header[4:6]
     segment_count, section_count = header[9], header[11]
-    for segment in _SEGMENT.iter_unpack(_read(file, segment_table, segment_count * _SEGMENT.size)):
-        _require(file, segment[2] + segment[5])
-    sections = list(_SECTION.iter_unpack(_read(file, section_table, section_count * _SECTION.size)))
+    for segment in layout.segment.iter_unpack(_read(file, segment_table, segment_count * layout.segment.size)):
+        _require(file, segment[layout.segment_offset] + segment[layout.segment_size])
+    sections = list(layout.section.iter_unpack(_read(file, section_table, section_count * layout.section.size)))
     for _, kind, _, _, offset, size, *_ in sections:
         _require(file, offset + (0 if kind == _SHT_NOBITS else size))
 
@@ -125,8 +148,9 @@ def _exported_names(file: BinaryIO) -> list[str]:
     for _, kind, _, _, offset, size, link, *_ in sections:
         if kind == _SHT_DYNSYM:
             strings = _read(file, *sections[link][4:6])
-            for name, _, _, section, _, _ in _SYMBOL.iter_unpack(_read(file, offset, size)):
-                if section != _SHN_UNDEF:
+            for symbol in layout.symbol.iter_unpack(_read(file, offset, size)):
+                name = symbol[0]
+                if symbol[layout.symbol_section] != _SHN_UNDEF:
                     names.append(strings[name : strings.index(b"\0", name)].decode())
     return names
 
@@ -135,8 +159,7 @@ def _find_prefix(path: Path) -> str:
     """Check the file and return the prefix of its functions, which is the model's name whatever the file's name is."""
     try:
         with path.open("rb") as file:
-            _check_machine(file)
-            names = _exported_names(file)
+            names = _exported_names(file, _check_machine(file))
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}; check the path") from error
     except (struct.error, IndexError, ValueError) as error:

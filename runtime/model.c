@@ -81,12 +81,14 @@ static int32_t read_options(separable_handle *handle, const separable_options *g
 }
 
 /* Memory that nobody touches before the first run, so that the system need not find pages for it at create. */
-static int32_t allocate(separable_handle *handle, const char *what, size_t bytes, unsigned char **result)
+static int32_t allocate(separable_handle *handle, const char *what, uint64_t bytes, unsigned char **result)
 {
     void *memory;
-    if (posix_memalign(&memory, SEPARABLE_ALIGNMENT, bytes ? bytes : SEPARABLE_ALIGNMENT) != 0)
-        return fail(handle, SEPARABLE_OUT_OF_MEMORY, "%s: no memory for the %s of %zu bytes", handle->model->name, what,
-                    bytes);
+    /* More than a 32-bit process can have must not wrap to a small number. */
+    if (bytes > PTRDIFF_MAX ||
+        posix_memalign(&memory, SEPARABLE_ALIGNMENT, bytes ? (size_t)bytes : SEPARABLE_ALIGNMENT) != 0)
+        return fail(handle, SEPARABLE_OUT_OF_MEMORY, "%s: no memory for the %s of %" PRIu64 " bytes",
+                    handle->model->name, what, bytes);
     *result = memory;
     return SEPARABLE_OK;
 }
@@ -120,9 +122,9 @@ static int32_t initialise(separable_handle *handle, const separable_options *giv
     const int32_t threads = wanted && wanted < CPU_COUNT(&cpus) ? wanted : CPU_COUNT(&cpus);
     const size_t units = ((size_t)model->scratch_bytes + SEPARABLE_ALIGNMENT - 1) / SEPARABLE_ALIGNMENT;
     handle->scratch_stride = units * SEPARABLE_ALIGNMENT;
-    status = allocate(handle, "arena", (size_t)model->arena_bytes, &handle->arena);
+    status = allocate(handle, "arena", (uint64_t)model->arena_bytes, &handle->arena);
     if (status == SEPARABLE_OK)
-        status = allocate(handle, "scratch", handle->scratch_stride * (size_t)threads, &handle->scratch);
+        status = allocate(handle, "scratch", (uint64_t)handle->scratch_stride * (uint64_t)threads, &handle->scratch);
     if (status == SEPARABLE_OK)
         status = start_threads(handle, threads, &cpus);
     return status;

@@ -69,7 +69,7 @@ static void relax(void)
 {
 #if defined(__x86_64__)
     __asm__ volatile("pause");
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) || defined(__arm__)
     __asm__ volatile("isb"); /* yield is a no-op on most cores; isb waits for about as long as pause does */
 #endif
 }

@@ -23,6 +23,7 @@ ARM64 = Target(
     name="arm64",
     arch="aarch64",
     os="linux",
+    libc="glibc",
     triple="aarch64-linux-gnu",
     zig_target="aarch64-linux-gnu.2.17",
     cpu="generic",

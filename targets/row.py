@@ -9,7 +9,8 @@ from typing import Literal
 KIB = 1024
 MIB = 1024 * KIB
 
-Arch = Literal["x86_64", "aarch64"]
+Arch = Literal["x86_64", "aarch64", "armv7"]
+Libc = Literal["glibc", "musl", "bionic"]
 CoreClass = Literal["little", "big", "server"]
 
 
@@ -21,8 +22,10 @@ class Target:
         name: short name, as the user types it: ``x86-64-v3``, ``arm64:cortex-a76``, ``native``.
         arch: instruction set.
         os: operating system.
+        libc: the C library that a compiled library is linked with.
         triple: LLVM target triple.
-        zig_target: the same for ``zig cc``, with the oldest glibc the library shall load on.
+        zig_target: the same for ``zig cc``, with the oldest glibc the library shall load on; Android's has no libc, see
+            ``compiler/emit/android.py``.
         cpu: LLVM ``mcpu``; selects instructions and LLVM's scheduling model.
         features: LLVM ``mattr`` entries on top of ``cpu``: ``+name`` or ``-name``.
         isa: names of the instruction-set extensions the library may use, checked when a model is created
@@ -43,7 +46,8 @@ class Target:
 
     name: str
     arch: Arch
-    os: Literal["linux"]
+    os: Literal["linux", "android"]
+    libc: Libc
     triple: str
     zig_target: str
     cpu: str
@@ -87,4 +91,6 @@ class Target:
         config: dict[str, str | list[str]] = {"kind": "llvm", "mtriple": self.triple, "mcpu": self.cpu}
         if self.features:
             config["mattr"] = list(self.features)
+        if self.arch == "armv7":
+            config["mfloat-abi"] = "hard"  # TVM takes it from here only, whatever the triple says
         return config

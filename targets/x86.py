@@ -38,6 +38,7 @@ X86_64_V2 = Target(
     name="x86-64-v2",
     arch="x86_64",
     os="linux",
+    libc="glibc",
     triple="x86_64-linux-gnu",
     zig_target="x86_64-linux-gnu.2.17",
     cpu="x86-64-v2",

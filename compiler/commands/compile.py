@@ -133,7 +133,8 @@ def _summary(compiled: Compiled) -> list[tuple[str, str]]:
         facts.append(("max error", f"{manifest['max_error']:.1e} of the range, to {manifest['verified_against']}"))
     phases = ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in compiled.seconds.items())
     facts.append(("seconds", f"{sum(compiled.seconds.values()):.1f}: {phases}"))
-    where = "" if runs_here(manifest["arch"]) else f"on the {manifest['arch']} device: "
+    here = runs_here(manifest["arch"], manifest["libc"])
+    where = "" if here else f"on the {manifest['arch']} device: "
     facts.append(("next", f"{where}separable run {compiled.library}"))
     return facts
 

@@ -6,11 +6,11 @@ from separable.compiler.commands.terminal import new_table, print_note, stdout
 from separable.targets.errors import UnsupportedHost
 from separable.targets.host import detect_host
 from separable.targets.row import KIB, Target
-from separable.targets.table import all_targets
+from separable.targets.table import all_targets, system_targets
 
 
 def targets_command() -> None:
-    """List the targets, and what `native` is on this machine."""
+    """List the targets for Linux with glibc, the names for other systems, and what `native` is on this machine."""
     table = new_table(
         ["target", "arch", "cpu"], ["vector bits", "registers", "FMA/cycle", "L1 KiB", "L2 KiB", "instruction sets"]
     )
@@ -22,6 +22,8 @@ def targets_command() -> None:
     for target in all_targets():
         table.add_row(*_cells(target))
     stdout().print(table)
+    generic = [target.name for target in system_targets() if ":" not in target.name]
+    print_note(f"for Android and for Linux with musl, with the CPUs above: {', '.join(generic)}")
 
 
 def _cells(target: Target) -> tuple[str, ...]:

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
 
+from separable.compiler.emit.android import link_for_android
 from separable.compiler.emit.c_source import RUNTIME
+from separable.compiler.emit.check_link import check_library
 from separable.compiler.errors import LinkError, ToolchainMissing
 from separable.targets.errors import ToolchainError, ToolchainNotFound
 from separable.targets.row import Target
 from separable.targets.toolchain import compile_and_link
 
 _RUNTIME_SOURCES = ("cores.c", "halo.c", "isa.c", "model.c", "threads.c")
-_ALLOWED = {"libc.so.6", "libm.so.6", "libpthread.so.0", "ld-linux-aarch64.so.1", "ld-linux-x86-64.so.2"}
-_FUNCTIONS = ("create", "run", "profile", "destroy", "last_error", "describe", "abi_version")
 
 
 def link_library(output: Path, name: str, target: Target, sources: Sequence[Path], objects: Sequence[Path]) -> None:
@@ -29,50 +27,30 @@ def link_library(output: Path, name: str, target: Target, sources: Sequence[Path
     """
     exports = output.parent / "exports.map"
     exports.write_text(f"{{ global: {name}_*; local: *; }};\n")
-    flags = [
-        *("-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-sanitize=all", "-g0", "-pthread"),
-        *(f"-Wl,-soname,{name}.so", f"-Wl,--version-script={exports}", "-Wl,--build-id=none", "-Wl,--strip-all"),
-        *("-Wl,-z,defs", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,--as-needed", "-lm"),
-    ]
-    runtime = [RUNTIME / source for source in _RUNTIME_SOURCES]
+    everything = [*sources, *(RUNTIME / source for source in _RUNTIME_SOURCES)]
     try:
-        compile_and_link(
-            output, target=target, sources=[*sources, *runtime], objects=objects, include_dirs=[RUNTIME], flags=flags
-        )
+        if target.os == "android":
+            link_for_android(output, target=target, exports=exports, sources=everything, objects=objects)
+        else:
+            _link_for_linux(output, target, exports, everything, objects)
     except ToolchainNotFound as error:
         raise ToolchainMissing(str(error)) from error
     except ToolchainError as error:
         raise LinkError(str(error)) from error
-    check_library(output, name)
+    check_library(output, name, target)
 
 
-def check_library(path: Path, name: str) -> None:
-    """Check that a library needs libc and libm only and exports nothing but the functions of its model.
-
-    Raises:
-        LinkError: says what is wrong.
-    """
-    with path.open("rb") as file:
-        elf = ELFFile(file)
-        dynamic = elf.get_section_by_name(".dynamic")
-        symbols = elf.get_section_by_name(".dynsym")
-        assert isinstance(dynamic, DynamicSection)
-        assert isinstance(symbols, SymbolTableSection)
-        needed = {str(vars(tag)["needed"]) for tag in dynamic.iter_tags("DT_NEEDED")}
-        exported = {
-            symbol.name for symbol in symbols.iter_symbols() if symbol.name and symbol["st_shndx"] != "SHN_UNDEF"
-        }
-        segments = {segment["p_type"] for segment in elf.iter_segments()}
-    expected = {f"{name}_{function}" for function in _FUNCTIONS}
-    problems = []
-    if foreign := needed - _ALLOWED:
-        problems.append(f"needs {', '.join(sorted(foreign))}")
-    if exported != expected:
-        problems.append(f"exports {sorted(exported ^ expected)} differ from the model's functions")
-    if "PT_TLS" in segments:
-        problems.append("has thread-local storage")
-    if problems:
-        raise LinkError(f"{path.name} {'; '.join(problems)}")
+def _link_for_linux(
+    output: Path, target: Target, exports: Path, sources: Sequence[Path], objects: Sequence[Path]
+) -> None:
+    flags = [
+        *("-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-sanitize=all", "-g0", "-pthread"),
+        *(f"-Wl,-soname,{output.name}", f"-Wl,--version-script={exports}", "-Wl,--build-id=none", "-Wl,--strip-all"),
+        *("-Wl,-z,defs", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,--as-needed", "-lm"),
+        # zig links musl into a library unless told to leave it to the system.
+        *(["-dynamic"] if target.libc == "musl" else []),
+    ]
+    compile_and_link(output, target=target, sources=sources, objects=objects, include_dirs=[RUNTIME], flags=flags)
 
 
 def library_sizes(path: Path) -> dict[str, int]:

@@ -44,7 +44,8 @@ def agent_arch(target: str) -> str:
     if name == "native":
         arch = _MACHINES.get(platform.machine().lower())
     else:
-        base = name.removeprefix("linux-").removeprefix("android-").partition(":")[0].partition("+")[0]
+        system_and_arch = name.partition(":")[0].partition("+")[0]
+        base = system_and_arch.removeprefix("linux-").removeprefix("android-").removesuffix("-musl")
         arch = "x86_64" if base.startswith("x86-64") else _ARCH_NAMES.get(base)
     if arch is None:
         raise AgentError(f"there is no agent for target {target!r}; there are arm64, armv7 and x86-64")

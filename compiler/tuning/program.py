@@ -19,7 +19,7 @@ from separable.compiler.errors import LinkError, ToolchainMissing
 from separable.targets.row import Target
 
 _HERE = Path(__file__).parent
-_STATIC = {"x86_64": "x86_64-linux-musl", "aarch64": "aarch64-linux-musl"}
+_STATIC = {"x86_64": "x86_64-linux-musl", "aarch64": "aarch64-linux-musl", "armv7": "arm-linux-musleabihf"}
 _COMPILE = ("-std=c11", "-O2", "-fno-sanitize=all", "-g0", "-pthread", "-c")
 _LINK = ("-static", "-fno-sanitize=all", "-pthread", "-Wl,--strip-all", "-lm")
 

@@ -23,7 +23,11 @@ from separable.targets.toolchain import compile_and_link
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 SHARED = ROOT.parent / "shared"
-SYSROOT = Path("/usr/aarch64-linux-gnu")
+# By arch: the emulator and the CPU it plays, the folder with the C library, and the package that has it.
+EMULATORS = {
+    "aarch64": ("qemu-aarch64", "max", Path("/usr/aarch64-linux-gnu"), "libc6-arm64-cross"),
+    "armv7": ("qemu-arm", "cortex-a7", Path("/usr/arm-linux-gnueabihf"), "libc6-armhf-cross"),
+}
 
 FloatArray: TypeAlias = NDArray[np.float32]
 
@@ -79,12 +83,16 @@ def build_driver(target: str, folder: Path) -> Path:
 
 def emulator_for(target: str) -> tuple[str, ...]:
     """The command that runs programs of a target on this machine."""
-    if find_target(target).arch == os.uname().machine:
+    row = find_target(target)
+    if row.arch == os.uname().machine:
         return ()
-    emulator = shutil.which("qemu-aarch64")
-    assert emulator, "arm64 tests need qemu-user and libc6-arm64-cross; `make test` installs them"
-    assert SYSROOT.is_dir(), "arm64 tests need libc6-arm64-cross; `make test` installs it"
-    return (emulator, "-cpu", "max", "-L", str(SYSROOT))
+    program, cpu, sysroot, package = EMULATORS[row.arch]
+    emulator = shutil.which(program)
+    assert emulator, f"{row.arch} tests need qemu-user; `make test` installs it"
+    assert sysroot.is_dir(), f"{row.arch} tests need {package}; `make test` installs it"
+    # The plain row of ARMv7 must do without VFPv4.
+    cpu = "cortex-a9" if row.arch == "armv7" and "vfp4" not in row.isa else cpu
+    return (emulator, "-cpu", cpu, "-L", str(sysroot))
 
 
 def reference(model: Path, inputs: Mapping[str, FloatArray]) -> list[FloatArray]:

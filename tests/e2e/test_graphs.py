@@ -13,12 +13,21 @@ from .graphs import save_random_graph
 from .support import CompileLibrary, magnitude_errors, random_inputs, reference
 
 TOLERANCE = 1e-5
-SEEDS = {"native": range(16), "x86-64-v3": range(16, 19), "x86-64-v2": range(19, 21), "arm64": range(21, 26)}
+SEEDS = {
+    "native": range(16),
+    "x86-64-v3": range(16, 19),
+    "x86-64-v2": range(19, 21),
+    "arm64": range(21, 26),
+    "armv7": range(26, 28),
+    "armv7:cortex-a7": range(28, 30),
+}
 MORE_SEEDS = {
     "native": range(100, 180),
     "x86-64-v3": range(180, 220),
     "x86-64-v2": range(220, 250),
     "arm64": range(250, 290),
+    "armv7": range(290, 300),
+    "armv7:cortex-a7": range(300, 310),
 }
 # Networks with a depthwise convolution right before a pointwise one.
 FUSED_SEEDS = {"native": (5, 6, 29, 36), "arm64": (24, 26)}

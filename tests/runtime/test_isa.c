@@ -28,9 +28,15 @@ static void test_detection(void)
     CHECK(available(SEPARABLE_ISA_avx512vnni) == !!__builtin_cpu_supports("avx512vnni"));
     CHECK(available(SEPARABLE_ISA_avx512vbmi2) == !!__builtin_cpu_supports("avx512vbmi2"));
     CHECK(!available(SEPARABLE_ISA_asimd));
-#else
+    CHECK(!available(SEPARABLE_ISA_neon));
+#elif defined(__aarch64__)
     CHECK(available(SEPARABLE_ISA_asimd));
     CHECK(!available(SEPARABLE_ISA_sse42));
+    CHECK(!available(SEPARABLE_ISA_neon));
+#else
+    CHECK(available(SEPARABLE_ISA_neon));
+    CHECK(!available(SEPARABLE_ISA_sse42));
+    CHECK(!available(SEPARABLE_ISA_asimd));
 #endif
 }
 

@@ -6,6 +6,7 @@ import gc
 import importlib.util
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -20,6 +21,8 @@ import pytest
 
 from separable.runtime import loader
 from separable.runtime.loader import Model, ModelError, TensorSpec, load
+from separable.targets.table import find_target
+from separable.targets.toolchain import compile_and_link
 
 from .conftest import ROOT, BuildModel
 
@@ -264,6 +267,30 @@ class TestBadLibraries:
         (tmp_path / "foreign.so").write_bytes(content)
         with pytest.raises(ModelError, match=f"is compiled for {there}, this machine is {here}; compile it for this"):
             load(tmp_path / "foreign.so")
+
+    def test_32_bits(self, blur: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A file for armv7 passes all checks on such a machine; what stops it here is this system's own loader."""
+        (tmp_path / "m.c").write_text("int m_abi_version(void) { return 1; }\n")
+        library = tmp_path / "m.so"
+        flags = ["-shared", "-fPIC"]
+        compile_and_link(library, target=find_target("armv7"), sources=[tmp_path / "m.c"], flags=flags)
+        with pytest.raises(ModelError, match=r"compiled for arm, this machine is"):
+            load(library)
+        for machine in ("armv7l", "armv8l"):
+            monkeypatch.setattr(platform, "machine", lambda machine=machine: machine)
+            with pytest.raises(ModelError, match=r"m\.so: this system cannot load it"):
+                load(library)
+            with pytest.raises(ModelError, match=r"compiled for (x86-64|arm64), this machine is arm;"):
+                load(blur)
+        content = library.read_bytes()
+        short = tmp_path / "short.so"
+        for size in (20, 51, 52, 100, *range(500, len(content), 997), len(content) - 1):
+            short.write_bytes(content[:size])
+            with pytest.raises(ModelError, match=r"truncated: it holds \d+ of \d+ bytes"):
+                load(short)
+        short.write_bytes(content[:4] + b"\2" + content[5:])
+        with pytest.raises(ModelError, match="is no 32-bit shared library"):
+            load(short)
 
     @pytest.mark.parametrize("field", [40, 41, 45, 60])  # bytes of e_shoff and e_shnum
     def test_damaged_section_table(self, blur: Path, tmp_path: Path, field: int) -> None:

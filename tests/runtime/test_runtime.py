@@ -1,4 +1,4 @@
-"""Builds the runtime with CMake and runs its C tests: plain, under sanitizers, and for arm64 under qemu."""
+"""Builds the runtime with CMake and runs its C tests: plain, under sanitizers, and for arm64 and armv7 under qemu."""
 
 from __future__ import annotations
 
@@ -33,16 +33,17 @@ def test_c_tests(tmp_path: Path, sanitizer: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="needs qemu-aarch64 (package qemu-user)")
-def test_c_tests_on_arm64(tmp_path: Path) -> None:
-    """Cross-compiled by zig through a toolchain file; static musl needs no arm64 system to run."""
-    settings = ["set(CMAKE_SYSTEM_NAME Linux)", "set(CMAKE_SYSTEM_PROCESSOR aarch64)"]
-    tools = {"C_COMPILER": "cc -target aarch64-linux-musl", "AR": "ar", "RANLIB": "ranlib"}
+@pytest.mark.parametrize(("arch", "target"), [("aarch64", "aarch64-linux-musl"), ("arm", "arm-linux-musleabihf")])
+def test_c_tests_on_arm(arch: str, target: str, tmp_path: Path) -> None:
+    """Cross-compiled by zig through a toolchain file; static musl needs no system of the other kind to run."""
+    settings = ["set(CMAKE_SYSTEM_NAME Linux)", f"set(CMAKE_SYSTEM_PROCESSOR {arch})"]
+    tools = {"C_COMPILER": f"cc -target {target}", "AR": "ar", "RANLIB": "ranlib"}
     for variable, tool in tools.items():
         script = tmp_path / variable
         script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ziglang {tool} "$@"\n')
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
         settings.append(f'set(CMAKE_{variable} "{script}")')
-    settings.append("set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64)")
+    settings.append(f"set(CMAKE_CROSSCOMPILING_EMULATOR qemu-{arch})")
     (tmp_path / "toolchain.cmake").write_text("\n".join(settings))
     build_and_test(tmp_path / "build", f"-DCMAKE_TOOLCHAIN_FILE={tmp_path / 'toolchain.cmake'}")
 

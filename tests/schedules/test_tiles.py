@@ -32,9 +32,11 @@ def check_conv(w: Conv, target: Target) -> None:
     assert w.in_channels // w.groups % tile.unroll == 0
     height, width = conv.grid(w)
     computed = round_up(height, tile.rows) * round_up(width, tile.columns) * round_up(w.y.blocks, tile.vectors)
-    # Tiny images are all edge; elsewhere little may stick out.
+    # Tiny images are all edge; elsewhere little may stick out: more where registers are few and loads slow, because a
+    # wide panel saves them.
+    most = 1.13 if target.arch == "armv7" else 1.1
     if height * width >= 14 * 14:
-        assert computed <= 1.1 * height * width * w.y.blocks
+        assert computed <= most * height * width * w.y.blocks
         assert accumulators >= min(target.fma_per_cycle * target.fma_latency, target.vector_registers - 5)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from separable.targets.arm import ARM64, CORTEX_A76
+from separable.targets.armv7 import CORTEX_A9
 from separable.targets.row import Target
 from separable.targets.table import all_targets
 from separable.targets.x86 import X86_64_V3, ZNVER5
@@ -15,6 +16,7 @@ ISA_BITS = Path(__file__).parents[2] / "runtime" / "isa_bits.h"
 
 # LLVM's names of extensions where they are not ours.
 LLVM_NAMES = {"sse42": "sse4.2", "bmi1": "bmi", "asimd": "neon", "crc32": "crc", "fp16": "fullfp16", "fhm": "fp16fml"}
+LLVM_NAMES |= {"idiv": "hwdiv-arm"}
 # Instructions of the kernel and of cache maintenance, which no code generator emits unasked.
 NOT_EMITTED = {"dcpop", "ssbs"}
 
@@ -22,6 +24,10 @@ NOT_EMITTED = {"dcpop", "ssbs"}
 def isa_bits() -> dict[str, int]:
     entries = re.findall(r"^SEPARABLE_ISA\((\d+), (\w+),", ISA_BITS.read_text(), re.MULTILINE)
     return {name: int(bit) for bit, name in entries}
+
+
+def arch_of(bit: int) -> str:
+    return "x86_64" if bit < 32 else "aarch64" if bit < 56 else "armv7"
 
 
 def test_peak_counts_a_multiply_accumulate_twice() -> None:
@@ -32,6 +38,12 @@ def test_peak_counts_a_multiply_accumulate_twice() -> None:
 
 def test_tvm_configuration_names_features_only_where_there_are_some() -> None:
     assert ARM64.tvm == {"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mcpu": "generic"}
+    assert CORTEX_A9.tvm == {
+        "kind": "llvm",
+        "mtriple": "armv7a-linux-gnueabihf",
+        "mcpu": "cortex-a9",
+        "mfloat-abi": "hard",  # without it, floats go to libm in integer registers
+    }
     assert CORTEX_A76.tvm["mattr"] == ["-aes", "-sha2"]
 
 
@@ -48,7 +60,7 @@ def test_an_added_feature_is_named_compiled_for_and_guarded() -> None:
 def test_isa_names_have_a_guard_bit_of_their_arch(row: Target) -> None:
     bits = isa_bits()
     assert set(row.isa) <= bits.keys()
-    assert {bits[name] >= 32 for name in row.isa} == {row.arch == "aarch64"}
+    assert {arch_of(bits[name]) for name in row.isa} == {row.arch}
 
 
 @pytest.mark.parametrize("row", all_targets(), ids=lambda row: row.name)
@@ -57,7 +69,6 @@ def test_isa_is_all_that_llvm_may_use(row: Target, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "torch", None)
     tvm = pytest.importorskip("tvm")
     features = {str(name) for name in tvm.target.codegen.llvm_get_cpu_features(tvm.target.Target(dict(row.tvm)))}
-    is_arm = row.arch == "aarch64"
-    guarded = {name for name, bit in isa_bits().items() if (bit >= 32) == is_arm} - NOT_EMITTED
+    guarded = {name for name, bit in isa_bits().items() if arch_of(bit) == row.arch} - NOT_EMITTED
     assert set(row.isa) == {name for name in guarded if LLVM_NAMES.get(name, name) in features}
     assert row.cpu in {str(name) for name in tvm.target.codegen.llvm_get_cpu_archlist(tvm.target.Target(dict(row.tvm)))}

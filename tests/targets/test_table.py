@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from separable.targets import arm, x86
 from separable.targets.errors import UnknownTargetName
 from separable.targets.host import detect_host
 from separable.targets.row import Target
-from separable.targets.table import all_targets, find_target
+from separable.targets.table import all_targets, find_target, system_targets
 
 
 @pytest.mark.parametrize("row", all_targets(), ids=lambda row: row.name)
@@ -16,7 +18,35 @@ def test_every_row_is_found_by_its_short_and_its_long_name(row: Target) -> None:
 
 
 def test_names_are_unique() -> None:
-    assert len({row.name for row in all_targets()}) == len(all_targets())
+    rows = [*all_targets(), *system_targets()]
+    assert len({row.name for row in rows}) == len(rows)
+
+
+@pytest.mark.parametrize("row", system_targets(), ids=lambda row: row.name)
+def test_a_row_of_another_system_differs_in_that_only(row: Target) -> None:
+    assert find_target(row.name) == row
+    base = find_target(row.name.replace("android-", "").replace("-musl", ""))
+    same = replace(row, name=base.name, os=base.os, libc=base.libc, triple=base.triple, zig_target=base.zig_target)
+    assert same == base
+    assert row.libc in row.name or row.os in row.name
+    assert row.triple != base.triple
+
+
+@pytest.mark.parametrize(
+    ("name", "os", "libc", "cpu"),
+    [
+        ("android-arm64", "android", "bionic", "generic"),
+        ("android-arm64:cortex-a55+i8mm", "android", "bionic", "cortex-a55"),
+        ("linux-arm64-musl", "linux", "musl", "generic"),
+        ("arm64-musl:cortex-a76", "linux", "musl", "cortex-a76"),
+        ("x86-64-musl", "linux", "musl", "x86-64-v2"),
+        ("armv7:cortex-a7", "linux", "glibc", "cortex-a7"),
+        ("linux-armv7-musl+vfp4", "linux", "musl", "generic"),
+    ],
+)
+def test_systems(name: str, os: str, libc: str, cpu: str) -> None:
+    row = find_target(name)
+    assert (row.os, row.libc, row.cpu) == (os, libc, cpu)
 
 
 def test_plain_x86_64_is_the_floor() -> None:
@@ -48,6 +78,13 @@ def test_features_add_up() -> None:
         ("linux-arm64:neoverse", "arm64:neoverse-n1"),
         ("", "known: native"),
         ("windows-x86-64", "x86-64"),
+        ("android-arm46", "android-arm64"),
+        ("android-x86-64", "x86-64"),
+        ("arm64-muls", "arm64-musl"),
+        ("arm64-musl:cortex-a67", "arm64-musl:cortex-a76"),
+        ("armv7:cortex-a8", "armv7:cortex-a"),
+        ("armv6", "armv7"),
+        ("android-", "android-arm64"),
     ],
 )
 def test_an_unknown_name_is_an_error_that_offers_the_nearest(name: str, offer: str) -> None:

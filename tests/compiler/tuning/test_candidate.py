@@ -21,6 +21,7 @@ from separable.schedules.space import space
 from separable.schedules.tensor import Blocked, Halo, Plain
 from separable.schedules.workload import Conv, Dense, Depthwise, DepthwisePointwise, Window, Workload
 from separable.targets.host import detect_host
+from separable.targets.table import find_target
 from tests.compiler.tuning.samples import finished
 from tests.schedules import reference as other_reference
 
@@ -65,6 +66,21 @@ def test_tiles_compute_what_they_should_and_are_timed(builder: CandidateBuilder,
         timing = read_timing(LocalDevice().run(builder.build(w, tile)))
         assert len(timing.samples_ns) == QUICK.samples
         assert timing.max_error <= 1e-6
+
+
+@pytest.mark.parametrize("name", ["armv7:cortex-a7", "android-arm64:cortex-a55", "arm64-musl"])
+def test_programs_for_other_systems(name: str, tmp_path: Path) -> None:
+    """They are static, so that qemu needs no system's files to run them."""
+    target = find_target(name)
+    emulator = {"armv7": "qemu-arm", "aarch64": "qemu-aarch64"}[target.arch]
+    builder = CandidateBuilder(target, tmp_path, rotate_bytes=1 << 20, effort=QUICK)
+    x, y = (Blocked(channels, 7, 5, target.lanes) for channels in (19, 33))
+    w = Conv(x, y, Window((1, 1)), epilogue=RELU6)
+    candidate = builder.build(w, space(w, target).default)
+    # For a 32-bit program qemu sets aside all of its 4 GiB.
+    timing = read_timing(LocalDevice([emulator]).run(replace(candidate, memory_bytes=16 << 30)))
+    assert len(timing.samples_ns) == QUICK.samples
+    assert timing.max_error <= 1e-6
 
 
 def test_threads_share_the_work(tmp_path: Path) -> None:
