@@ -33,6 +33,7 @@ from separable.schedules.kernel import (
     unroll_all,
     unroll_and_vectorize,
 )
+from separable.schedules.register_tile import loads_per_step, register_order, registers_needed
 from separable.schedules.tensor import Blocked, Plain
 from separable.schedules.workload import Conv
 from separable.targets.row import Target
@@ -42,6 +43,12 @@ _L2_CYCLES_PER_VECTOR = 2
 
 _EXPOSED_LOADS, _EXPOSED_L2 = 0.305, 0.15
 """What part of loads, and of the way from L2, costs time although the multiply-adds would cover it."""
+
+_STREAMED = 64
+"""Input channels from which on an iteration reads two streams of them."""
+
+_INNER_STEPS = 16
+"""Iterations between two prefetches, where a reduction has two loops."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,26 @@ def channel_window(w: Conv, vectors: int) -> tuple[int, list[int]]:
     return size, [min(start, w.in_channels - size) for start, _ in ranges]
 
 
+def streams(w: Conv, tile: Tile) -> int:
+    """How many blocks of four input channels one iteration reads, each from its own part of the channels.
+
+    A loop over one block is short; one over two that follow each other addresses the second by an offset that is too
+    large for paired loads on Arm. Blocks in separate parts of the channels have a pointer each. Not where pixels are
+    outermost, as weights there come in the order of the channels.
+    """
+    size, _ = channel_window(w, tile.vectors)
+    narrow = isinstance(w.x, Blocked) and w.x.lanes == 4 and w.groups == 1 and not tile.pixels_outer
+    return tile.unroll // 4 if narrow and tile.unroll % 4 == 0 and size % tile.unroll == 0 else 1
+
+
+def _step(k: tirx.Expr, size: int, parts: int) -> tirx.Expr:
+    """When input channel ``k`` of ``size`` takes its turn."""
+    if parts == 1:
+        return k
+    part, offset = tirx.floordiv(k, size // parts), tirx.floormod(k, size // parts)
+    return tirx.floordiv(offset, 4) * (4 * parts) + part * 4 + tirx.floormod(offset, 4)
+
+
 def _channel_start(w: Conv, panel: tirx.Expr, vectors: int, size: int) -> tirx.Expr:
     """The same first channel as an expression of the panel's index."""
     if w.groups == 1:
@@ -110,10 +137,9 @@ def register_tiles(
 ) -> dict[tuple[int, int, int], float]:
     """Every register tile (rows, columns, channel vectors) that fits, with the cycles it takes for the whole layer.
 
-    MR*NR accumulators, NR weight vectors and one broadcast pixel must fit the registers. Each step over k costs the
-    larger of its FMAs (not fewer than hide the FMA latency) and its loads; tiles that stick out of the image compute
-    for nothing. Where a panel of weights is too large for L1, every tile fetches it from L2 again: more pixels per
-    weight are better then.
+    Each step over k costs the larger of its FMAs (not fewer than hide the FMA latency) and its loads; tiles that stick
+    out of the image compute for nothing. Where a panel of weights is too large for L1, every tile fetches it from L2
+    again: more pixels per weight are better then.
 
     Args:
         rows: of the image that is walked.
@@ -127,13 +153,12 @@ def register_tiles(
         for tile_rows in range(1, min(rows, 4) + 1):
             for tile_columns in range(1, min(columns, 28) + 1):
                 pixels = tile_rows * tile_columns
-                if pixels * vectors + vectors + 1 > target.vector_registers:
+                if registers_needed(pixels, vectors, target) > target.vector_registers:
                     break
                 tiles = -(-rows // tile_rows) * -(-columns // tile_columns) * -(-blocks // vectors)
                 # Exactly as many accumulators as hide the latency still stall at every hiccup: ask for a few more.
                 fma_cycles = max(pixels * vectors / target.fma_per_cycle, 1.2 * target.fma_latency)
-                # A pixel is loaded once per k and shared by the vectors; x86 broadcasts in the load itself.
-                load_cycles = (pixels + vectors) / target.loads_per_cycle
+                load_cycles = loads_per_step(pixels, vectors, target) / target.loads_per_cycle
                 in_l1 = depth * vectors * target.lanes * 4 <= target.l1_bytes // 2
                 l2_cycles = 0 if in_l1 else vectors * _L2_CYCLES_PER_VECTOR
                 exposed = _EXPOSED_LOADS * load_cycles + _EXPOSED_L2 * l2_cycles
@@ -169,13 +194,12 @@ def default_tile(w: Conv, target: Target) -> Tile:
     tile_rows, tile_columns, vectors = register_tile(rows, columns, w.y.blocks, products(w), target)
     size, _ = channel_window(w, vectors)
     weight_bytes = 4 * math.prod(w.window.size) * size * round_up(w.y.channels, vectors * w.y.lanes)
-    return Tile(
-        tile_rows,
-        tile_columns,
-        vectors,
-        unroll_of(size, tile_rows * tile_columns * vectors, w.y.lanes),
-        pixels_outer=weight_bytes <= target.l2_bytes // 4 and w.x.nbytes > target.l2_bytes // 8,
-    )
+    pixels_outer = weight_bytes <= target.l2_bytes // 4 and w.x.nbytes > target.l2_bytes // 8
+    unroll = unroll_of(size, tile_rows * tile_columns * vectors, w.y.lanes)
+    # One block of four channels is a short loop; few of them do not pay for the second loop that streams need.
+    if target.lane_operands and not pixels_outer and size % (2 * w.y.lanes) == 0 and size >= _STREAMED:
+        unroll = 2 * w.y.lanes
+    return Tile(tile_rows, tile_columns, vectors, unroll, pixels_outer)
 
 
 def pack(w: Conv, tile: Tile, weight: Array, bias: Array) -> list[Array]:
@@ -188,6 +212,10 @@ def pack(w: Conv, tile: Tile, weight: Array, bias: Array) -> list[Array]:
         index, lane = divmod(channel, panel)
         offset = channel // per_group_out * per_group_in - starts[index]
         packed[index, :, :, offset : offset + per_group_in, lane] = weight[channel].transpose(1, 2, 0)
+    parts = streams(w, tile)
+    if parts > 1:
+        in_parts = packed.reshape(len(starts), *w.window.size, parts, -1, 4, panel)
+        packed = np.ascontiguousarray(in_parts.swapaxes(3, 4))
     padded_bias = np.zeros(len(starts) * panel, np.float32)
     padded_bias[: w.y.channels] = bias
     return [packed.reshape(len(starts), *w.window.size, size, tile.vectors, lanes), padded_bias.reshape(-1, lanes)]
@@ -246,6 +274,7 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
     lanes, blocks = w.y.lanes, w.y.blocks
     panels = -(-blocks // tile.vectors)
     size, _ = channel_window(w, tile.vectors)
+    parts = streams(w, tile)
     rows, columns = grid(w)
     tiled = (-(-rows // tile.rows), tile.rows, -(-columns // tile.columns), tile.columns)
     x = placeholder(w.x, "X")
@@ -284,7 +313,7 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
         panel = tirx.floordiv(co, tile.vectors)
         channel = _channel_start(w, panel, tile.vectors, size) + k
         pixel = read(channel, row * sy + ky * dy, column * sx + kx * dx)
-        product = pixel * weight[panel, ky, kx, k, tirx.floormod(co, tile.vectors), c]
+        product = pixel * weight[panel, ky, kx, _step(k, size, parts), tirx.floormod(co, tile.vectors), c]
         return te.sum(product, axis=[ky, kx, k])
 
     acc = te.compute((panels * tile.vectors, *tiled, lanes), product, name="acc")
@@ -305,16 +334,30 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
     return start_sums_at(te.create_prim_func([*arguments, y]), "acc", parameter=2)
 
 
-def schedule(sch: s_tir.Schedule, tile: Tile) -> None:
+def schedule(sch: s_tir.Schedule, tile: Tile, parts: int, lane_operands: bool) -> None:
     """Tile into registers, order panels and pixels, keep the accumulators in registers, finish at the store."""
     acc, y = sch.get_sblock("acc"), sch.get_sblock("Y")
     co, row_o, row_i, column_o, column_i, c, ky, kx, k = sch.get_loops(acc)
     panel, co_i = sch.split(co, [None, tile.vectors])
-    k_o, k_i = sch.split(k, [None, tile.unroll])
+    if parts == 1:
+        k_o, k_i = sch.split(k, [None, tile.unroll])
+        reduction, step = [k_o], [k_i]
+    else:
+        # Two loops, as LLVM keeps a pointer for each stream only where it does not know at which channel a loop begins.
+        k_part, k_oi, k_i = sch.split(k, [parts, None, tile.unroll // parts])
+        steps = int(sch.get(k_oi).extent)
+        k_o, k_oi = sch.split(k_oi, [None, largest_divisor(steps, min(_INNER_STEPS, max(1, steps // 2)))])
+        reduction, step = [k_o, k_oi], [k_part, k_i]
     reads_plain = "padded" in {sch.get(block).name_hint for block in sch.get_producers(acc)}
     # Around the register tile. From a plain image an item is a whole band of rows, padded once and used by all tiles.
     outer = [row_o, column_o, panel] if reads_plain or tile.pixels_outer else [panel, row_o, column_o]
-    sch.reorder(*outer, ky, kx, k_o, k_i, row_i, column_i, co_i, c)
+    inner = [*step[:-1], *register_order(k_i, (row_i, column_i), co_i, lane_operands)]
+    if reads_plain and lane_operands:
+        # Neighbouring columns share the vectors of a plain image.
+        sch.reorder(*outer, ky, *reduction, *step[:-1], k_i, kx, co_i, row_i, column_i, c)
+        inner = [k_i, kx, co_i, row_i, column_i]
+    else:
+        sch.reorder(*outer, ky, kx, *reduction, *inner, c)
     if reads_plain:
         item = row_o
         innermost = panel
@@ -330,10 +373,10 @@ def schedule(sch: s_tir.Schedule, tile: Tile) -> None:
         if not tile.pixels_outer and tiles > 1:
             sch.annotate(k_o, PREFETCH, tiles)
     # The register tile: everything inside one step over k is straight-line code.
-    unroll_all(sch, [k_i, row_i, column_i, co_i])
+    unroll_all(sch, inner)
     sch.vectorize(c)
     # The epilogue, once per tile.
-    depth = len(sch.get_loops(acc)) - 8
+    depth = len(sch.get_loops(acc)) - 6 - len(reduction) - len(step)
     sch.reverse_compute_at(y, innermost)
     unroll_and_vectorize(sch, sch.get_loops(y)[depth:])
     initialise_before(sch, acc, ky)
@@ -349,5 +392,5 @@ def build(w: Conv, target: Target, tile: Tile | None = None) -> Kernel:
         return co, row + w.y.halo.top, column + w.y.halo.left, lane
 
     sch = s_tir.Schedule(compute(w, tile))
-    schedule(sch, tile)
+    schedule(sch, tile, streams(w, tile), target.lane_operands)
     return Kernel(sch.mod["main"], w.y.shape, store_at, tile)

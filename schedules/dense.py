@@ -25,6 +25,7 @@ from separable.schedules.kernel import (
     unroll_all,
     unroll_and_vectorize,
 )
+from separable.schedules.register_tile import loads_per_step, register_order, registers_needed
 from separable.schedules.workload import Dense
 from separable.targets.row import Target
 
@@ -54,8 +55,8 @@ def _sizes(w: Dense) -> tuple[int, int, int]:
 def default_tile(w: Dense, target: Target) -> Tile:
     """The tile argued from the register file, as a convolution's.
 
-    MR*NR accumulators, NR weight vectors and one broadcast value must fit the registers. Each step over k costs the
-    larger of its FMAs (not fewer than hide their latency) and its loads; tiles that overlap compute twice.
+    Each step over k costs the larger of its FMAs (not fewer than hide their latency) and its loads; tiles that overlap
+    compute twice.
     """
     rows, depth, columns = _sizes(w)
     lanes = min(target.lanes, columns)
@@ -64,7 +65,7 @@ def default_tile(w: Dense, target: Target) -> Tile:
         tile_rows, vectors = tile
         tiles = -(-rows // tile_rows) * -(-columns // (vectors * lanes))
         fma_cycles = max(tile_rows * vectors / target.fma_per_cycle, target.fma_latency)
-        load_cycles = (tile_rows + vectors) / target.loads_per_cycle
+        load_cycles = loads_per_step(tile_rows, vectors, target) / target.loads_per_cycle
         # Equal costs: the larger tile reads each matrix fewer times.
         return tiles * (max(fma_cycles, load_cycles) + 0.05 * load_cycles), -tile_rows * vectors
 
@@ -72,7 +73,7 @@ def default_tile(w: Dense, target: Target) -> Tile:
         (tile_rows, vectors)
         for tile_rows in range(1, min(rows, 28) + 1)
         for vectors in range(1, min(columns // lanes, 8) + 1)
-        if tile_rows * vectors + vectors + 1 <= target.vector_registers
+        if registers_needed(tile_rows, vectors, target) <= target.vector_registers
     ]
     tile_rows, vectors = min(fitting, key=cost)
     # Enough FMAs in one iteration to bury the loop's own instructions, few enough to stay in the micro-op cache.
@@ -112,15 +113,16 @@ def compute(w: Dense, tile: Tile) -> tirx.PrimFunc:
     return te.create_prim_func([x, weight, bias, y])
 
 
-def schedule(sch: s_tir.Schedule, tile: Tile) -> None:
+def schedule(sch: s_tir.Schedule, tile: Tile, lane_operands: bool) -> None:
     """One item is a register tile; a panel of weights stays in cache while it passes over all rows."""
     acc, y = sch.get_sblock("acc"), sch.get_sblock("Y")
     n_o, m_o, m, v, n, k = sch.get_loops(acc)
     k_o, k_i = sch.split(k, [None, tile.unroll])
-    sch.reorder(n_o, m_o, k_o, k_i, m, v, n)
+    register_tile = register_order(k_i, [m], v, lane_operands)
+    sch.reorder(n_o, m_o, k_o, *register_tile, n)
     item = sch.fuse(n_o, m_o)
     sch.parallel(item)
-    unroll_all(sch, [k_i, m, v])
+    unroll_all(sch, register_tile)
     sch.vectorize(n)
     sch.reverse_compute_at(y, item)
     unroll_and_vectorize(sch, sch.get_loops(y)[1:])
@@ -137,5 +139,5 @@ def build(w: Dense, target: Target, tile: Tile | None = None) -> Kernel:
         return overlapped(m_o, mr, rows) + m, overlapped(n_o, panel, columns) + v * lanes + n
 
     sch = s_tir.Schedule(compute(w, tile))
-    schedule(sch, tile)
+    schedule(sch, tile, target.lane_operands)
     return Kernel(sch.mod["main"], (rows, columns), store_at, tile)

@@ -25,6 +25,7 @@ from separable.schedules.kernel import (
     unroll_all,
     unroll_and_vectorize,
 )
+from separable.schedules.register_tile import register_order
 from separable.schedules.workload import DepthwisePointwise
 from separable.targets.row import Target
 
@@ -64,9 +65,11 @@ def decline(w: DepthwisePointwise, target: Target) -> str | None:
 def default_tile(w: DepthwisePointwise, target: Target) -> Tile:
     """The tiles of the halves by themselves, and the highest band that fits an eighth of L2 and leaves enough bands."""
     _, columns, vectors = conv.register_tile(1, w.y.width, w.y.blocks, w.x.channels, target)
-    pointwise = conv.Tile(
-        1, columns, vectors, conv.unroll_of(w.x.channels, columns * vectors, w.y.lanes), pixels_outer=True
-    )
+    unroll = conv.unroll_of(w.x.channels, columns * vectors, w.y.lanes)
+    if target.lane_operands and w.x.channels % (2 * w.y.lanes) == 0:
+        # One block of four channels is a short loop, and in a band the next one is near.
+        unroll = 2 * w.y.lanes
+    pointwise = conv.Tile(1, columns, vectors, unroll, pixels_outer=True)
     row_bytes = w.middle.blocks * w.y.lanes * 4 * round_up(w.y.width, columns)
     rows = max(1, min(target.l2_bytes // 8 // row_bytes, w.y.height // _MIN_BANDS, 4))
     first = depthwise.default_tile(w.depthwise, target)
@@ -135,7 +138,7 @@ def compute(w: DepthwisePointwise, tile: Tile) -> tirx.PrimFunc:
     return start_sums_at(start_sums_at(func, "sums", parameter=2), "acc", parameter=4)
 
 
-def schedule(sch: s_tir.Schedule, tile: Tile) -> None:
+def schedule(sch: s_tir.Schedule, tile: Tile, lane_operands: bool) -> None:
     """One item is a band of rows: its depthwise half into scratch, then its pointwise half, tile after tile."""
     acc, y, between, sums = (sch.get_sblock(name) for name in ("acc", "Y", "S", "sums"))
     # The pointwise half: pixels outside of panels, so that a tile's pixels stay in L1 while all panels pass.
@@ -144,9 +147,10 @@ def schedule(sch: s_tir.Schedule, tile: Tile) -> None:
     band, row_i = sch.split(row, [None, tile.rows])
     column_o, column_i = sch.split(column, [None, tile.pointwise.columns])
     k_o, k_i = sch.split(k, [None, tile.pointwise.unroll])
-    sch.reorder(band, row_i, column_o, panel, k_o, k_i, column_i, co_i, c)
+    register_tile = register_order(k_i, [column_i], co_i, lane_operands)
+    sch.reorder(band, row_i, column_o, panel, k_o, *register_tile, c)
     sch.parallel(band)
-    unroll_all(sch, [k_i, column_i, co_i])
+    unroll_all(sch, register_tile)
     sch.vectorize(c)
     sch.reverse_compute_at(y, panel)
     unroll_and_vectorize(sch, sch.get_loops(y)[4:])
@@ -170,5 +174,5 @@ def build(w: DepthwisePointwise, target: Target, tile: Tile | None = None) -> Ke
     """The scheduled kernel of a workload."""
     tile = tile or default_tile(w, target)
     sch = s_tir.Schedule(compute(w, tile))
-    schedule(sch, tile)
+    schedule(sch, tile, target.lane_operands)
     return Kernel(sch.mod["main"], w.y.shape, into_halo(w.y), tile)

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from separable.schedules import conv, dense, depthwise, depthwise_pointwise
 from separable.schedules.kernel import largest_divisor, round_up
+from separable.schedules.register_tile import registers_needed
 from separable.schedules.tensor import Blocked
 from separable.schedules.workload import Conv, Dense, Depthwise, DepthwisePointwise, Workload
 from separable.targets.row import Target
@@ -184,7 +185,7 @@ def _dense(w: Dense, target: Target) -> Iterator[dense.Tile]:
     limit = _HOPELESS * computed(default.rows, default.vectors)
     for tile_rows in range(1, min(rows, 28) + 1):
         for vectors in range(1, min(columns // lanes, 16) + 1):
-            fits = tile_rows * vectors + vectors + 1 <= target.vector_registers
+            fits = registers_needed(tile_rows, vectors, target) <= target.vector_registers
             if fits and computed(tile_rows, vectors) <= limit:
                 for unroll in _unrolls(w.x.shape[-1], tile_rows * vectors, default.unroll):
                     yield dense.Tile(tile_rows, vectors, lanes, unroll)

@@ -28,6 +28,7 @@ from separable.schedules.kernel import (
     unroll_all,
     unroll_and_vectorize,
 )
+from separable.schedules.register_tile import register_order
 from separable.schedules.toom_cook import POINTS, transforms
 from separable.schedules.winograd_tile import Tile, decline, default_tile, grid
 from separable.schedules.workload import Winograd
@@ -122,7 +123,7 @@ def compute(w: Winograd, tile: Tile) -> tirx.PrimFunc:
     return te.create_prim_func([*arguments, y])
 
 
-def schedule(sch: s_tir.Schedule, tile: Tile) -> None:
+def schedule(sch: s_tir.Schedule, tile: Tile, lane_operands: bool) -> None:
     """One item: transform the inputs of a group of tiles; for each panel multiply, transform back, finish."""
     names = ("rows", "V", "acc", "M", "half", "outputs", "Y")
     rows, v, acc, products, half, outputs, y = (sch.get_sblock(name) for name in names)
@@ -153,8 +154,9 @@ def schedule(sch: s_tir.Schedule, tile: Tile) -> None:
     sch.compute_at(acc, p_o, preserve_unit_loops=True)
     co, p, c, k = sch.get_loops(acc)[-4:]
     k_o, k_i = sch.split(k, [None, tile.unroll])
-    sch.reorder(k_o, k_i, p, co, c)
-    unroll_all(sch, [k_i, p, co])
+    register_tile = register_order(k_i, [p], co, lane_operands)
+    sch.reorder(k_o, *register_tile, c)
+    unroll_all(sch, register_tile)
     sch.vectorize(c)
     # The transformed inputs. Tiles of V an odd number of vectors apart: the products read one element of each of a few
     # tiles, which must not fall into the same set of the cache.
@@ -175,5 +177,5 @@ def build(w: Winograd, target: Target, tile: Tile | None = None) -> Kernel:
     """The scheduled kernel of a workload."""
     tile = tile or default_tile(w, target)
     sch = s_tir.Schedule(compute(w, tile))
-    schedule(sch, tile)
+    schedule(sch, tile, target.lane_operands)
     return Kernel(sch.mod["main"], w.y.shape, into_halo(w.y), tile)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from separable.schedules import conv
 from separable.schedules.butterfly import input_operations, output_operations
 from separable.schedules.kernel import largest_divisor
+from separable.schedules.register_tile import registers_needed
 from separable.schedules.tensor import Blocked
 from separable.schedules.toom_cook import POINTS, transforms
 from separable.schedules.workload import Conv, Winograd
@@ -180,8 +181,9 @@ def tiles(w: Winograd, target: Target) -> Iterator[Tile]:
         count = grid(w, outputs)[0] * grid(w, outputs)[1]
         for vectors in range(1, min(w.y.blocks, 4) + 1):
             panels = -(-w.y.blocks // vectors)
-            largest = (target.vector_registers - vectors - inputs) // vectors
-            for columns in range(1, min(count, largest, 28) + 1):
+            for columns in range(1, min(count, 28) + 1):
+                if registers_needed(columns, vectors, target) + inputs - 1 > target.vector_registers:
+                    break
                 unroll = largest_divisor(w.x.channels, max(4, _UNROLLED // (columns * vectors)))
                 for multiple in _MULTIPLES:
                     tile = Tile(outputs, columns * multiple, columns, vectors, panels, unroll)

@@ -81,6 +81,11 @@ class Target:
         return self.vector_bits // 32
 
     @property
+    def lane_operands(self) -> bool:
+        """Whether a multiply-accumulate takes a factor from any lane of a vector: ``lanes`` scalars are one load."""
+        return self.arch == "aarch64"
+
+    @property
     def flops_per_cycle(self) -> int:
         """Peak float32 operations of one core per cycle; a multiply-accumulate counts as two."""
         return 2 * self.lanes * self.fma_per_cycle

@@ -17,6 +17,7 @@ from tvm import ir, tirx
 from tvm.s_tir import transform as s_tir_passes
 from tvm.tirx import transform as tirx_passes
 
+from separable.compiler.emit.lanes import has_lane_operands, load_whole_vectors
 from separable.compiler.emit.prefetch import prefetch_panels
 
 IndexMap = Callable[..., Sequence[tirx.Expr]]
@@ -46,9 +47,8 @@ _TO_FLAT = (
     s_tir_passes.RenormalizeSplitPattern(),
     tirx_passes.StmtSimplify(),
     tirx_passes.RemoveNoOp(),
-    s_tir_passes.RewriteUnsafeSelect(),
-    tirx_passes.CommonSubexprElim(),
 )
+_FINISH = (s_tir_passes.RewriteUnsafeSelect(), tirx_passes.CommonSubexprElim())
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,9 @@ def lower_kernel(
     mod = ir.transform.Sequential(_TO_LOOPS)(tvm.IRModule({name: func}))
     mod = tvm.IRModule({name: prefetch_panels(_redirect_stores(mod[name], output_shape, store_at))})
     mod = ir.transform.Sequential(_TO_FLAT)(mod)
+    if has_lane_operands(target):
+        mod = tvm.IRModule({name: load_whole_vectors(mod[name])})
+    mod = ir.transform.Sequential(_FINISH)(mod)
     # Now, while the range of every loop is known: divisions of non-negative indices become plain ones.
     mod = tirx_passes.LowerIntrin()(tirx_passes.BindTarget(target)(mod))
     return _to_c_function(mod[name], name)

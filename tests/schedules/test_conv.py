@@ -11,7 +11,7 @@ from separable.schedules.tensor import Blocked, Halo, Plain
 from separable.schedules.workload import Conv, Window
 from separable.targets.table import find_target
 from tests.schedules import reference
-from tests.schedules.harness import assert_close, run
+from tests.schedules.harness import assert_close, run, runnable_targets
 
 PARAMETERS = {"clip": (-0.5, 0.75), "leaky_relu": (0.1,), "hard_sigmoid": (0.2, 0.5)}
 
@@ -116,6 +116,17 @@ def test_epilogues(name: str, residual: bool, rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("name", ["1x1-halo", "3x3-stride", "groups-odd", "plain-odd"])
 def test_residual_without_activation(name: str, target: str, rng: np.random.Generator) -> None:
     check(CASES[name].workload(find_target(target).lanes, Epilogue(residual=True)), target, rng)
+
+
+@pytest.mark.parametrize(("channels", "unroll"), [(32, 8), (48, 16), (64, 8)])
+@pytest.mark.parametrize("window", [ONE, THREE], ids=["1x1", "3x3"])
+def test_streams_of_input_channels(channels: int, unroll: int, window: Window, rng: np.random.Generator) -> None:
+    if "x86-64-v2" not in runnable_targets():
+        pytest.skip("only blocks of four channels are read in streams, and this machine has no such row")
+    w = Case((channels, 17), (5, 7), window, window.pad).workload(lanes=4)
+    tile = conv.Tile(rows=1, columns=3, vectors=2, unroll=unroll, pixels_outer=False)
+    assert conv.streams(w, tile) == unroll // 4
+    check(w, "x86-64-v2", rng, tile)
 
 
 @pytest.mark.parametrize("pixels_outer", [False, True])
