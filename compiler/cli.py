@@ -17,6 +17,7 @@ from separable.compiler.commands.agent import agent_command
 from separable.compiler.commands.compile import compile_command
 from separable.compiler.commands.doctor import doctor_command
 from separable.compiler.commands.inspect import inspect_command
+from separable.compiler.commands.operators import operators_command
 from separable.compiler.commands.records import records
 from separable.compiler.commands.run import run_command
 from separable.compiler.commands.tables import tables_command
@@ -68,6 +69,7 @@ app.command("inspect")(inspect_command)
 app.command("run")(run_command)
 app.command("verify")(verify_command)
 app.command("targets")(targets_command)
+app.command("operators")(operators_command)
 app.command("tune")(tune_command)
 app.add_typer(records, name="records")
 app.command("tables")(tables_command)

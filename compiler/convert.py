@@ -77,9 +77,9 @@ def convert(
         values.update(zip(used, results, strict=False))
         origins.update((var.name, origin) for var in list(graph.bindings)[known:])
     problems += [
-        f"output '{name}' is an input or a constant: nothing is left to compute"
+        f"output '{name}' is a constant: nothing is left to compute"
         for name in outputs
-        if name in folded.constants or values.get(name) in graph.params
+        if name in folded.constants or constant(values.get(name)) is not None
     ]
     if problems:
         raise UnsupportedOp(problems)
@@ -155,7 +155,9 @@ def _weight(name: str, folded: FoldedGraph) -> relax.Expr:
 
 
 def _variable(name: str, type_: TensorType) -> relax.Var:
-    return relax.Var(identifier(name), relax.TensorType(type_.shape, type_.dtype))
+    # Relax has no strings; a variable of them stands in a graph that is refused.
+    dtype = "float32" if type_.dtype == "object" else type_.dtype
+    return relax.Var(identifier(name), relax.TensorType(type_.shape, dtype))
 
 
 def _attributes(node: NodeProto) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from separable.compiler.fold_shapes import TensorType, opset_of, schema_of
 # Protocol buffers end here; larger models keep their weights in external data files.
 _MAX_FILE_BYTES = (1 << 31) - 1
 # Operator set 7 brought numpy's broadcasting rules; before it, Add and its like carried an axis.
-_MIN_OPSET = 7
+MIN_OPSET = 7
 
 
 def load_model(path: Path) -> ModelProto:
@@ -197,8 +197,8 @@ def _load_external(tensor: TensorProto, folder: Path) -> None:
 
 def _check(model: ModelProto, path: Path) -> None:
     version = opset_of("", model.opset_import)
-    if version is not None and version < _MIN_OPSET:
-        raise InvalidModel(f"{path} uses operator set {version}: export it again with {_MIN_OPSET} or later.")
+    if version is not None and version < MIN_OPSET:
+        raise InvalidModel(f"{path} uses operator set {version}: export it again with {MIN_OPSET} or later.")
     if not all(isinstance(name, str) for name in _names(model.graph)):
         raise InvalidModel(f"{path} breaks the ONNX specification: it has a name that is not valid UTF-8.")
     for node in model.graph.node:

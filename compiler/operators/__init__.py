@@ -5,11 +5,12 @@ from separable.compiler.operators.elementwise import CONVERTERS as _ELEMENTWISE
 from separable.compiler.operators.movement import CONVERTERS as _MOVEMENT
 from separable.compiler.operators.node import Node, Refused
 from separable.compiler.operators.reduction import CONVERTERS as _REDUCTION
+from separable.compiler.operators.resize import CONVERTERS as _RESIZE
 from separable.compiler.operators.selection import CONVERTERS as _SELECTION
 
 __all__ = ["CONVERTERS", "ON_INTEGERS", "Node", "Refused"]
 
-CONVERTERS = {**_CONVOLUTION, **_ELEMENTWISE, **_MOVEMENT, **_REDUCTION, **_SELECTION}
+CONVERTERS = {**_CONVOLUTION, **_ELEMENTWISE, **_MOVEMENT, **_REDUCTION, **_RESIZE, **_SELECTION}
 
 ON_INTEGERS = frozenset(
     """

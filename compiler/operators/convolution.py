@@ -13,6 +13,7 @@ op = relax.op
 
 
 def _conv(node: Node) -> relax.Expr:
+    """2-D; one image; constant weights."""
     weight = node.constant(1, "weights")
     if weight.ndim != 4:
         raise Refused(f"{weight.ndim - 2}-D convolutions are not supported, only 2-D")
@@ -32,6 +33,7 @@ def _conv(node: Node) -> relax.Expr:
 
 
 def _gemm(node: Node) -> relax.Expr:
+    """The second operand is constant."""
     a, b = node.operand(0), node.constant(1, "weights")
     if node.attributes.get("transA", 0):
         a = op.permute_dims(a, [1, 0])
@@ -46,12 +48,14 @@ def _gemm(node: Node) -> relax.Expr:
 
 
 def _matmul(node: Node) -> relax.Expr:
+    """The second operand is a constant matrix."""
     if node.constant(1, "the second operand").ndim != 2:
         raise Refused("the second operand must be a matrix")
     return op.matmul(node.operand(0), node.operand(1))
 
 
 def _batch_normalization(node: Node) -> relax.Expr:
+    """In inference mode; constant statistics."""
     if node.attributes.get("training_mode", 0) or len(node.output_shapes) > 1:
         raise Refused("it is in training mode; export the model with model.eval()")
     for index, role in enumerate(("scale", "bias", "mean", "variance"), start=1):

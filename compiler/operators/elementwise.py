@@ -28,6 +28,7 @@ def _scalar(value: float) -> relax.Expr:
 
 
 def _clip(node: Node) -> relax.Expr:
+    """Constant bounds."""
     low, high = node.scalar("min", 1), node.scalar("max", 2)
     x = node.operand(0)
     # ONNX reads a NaN bound as none.
@@ -39,7 +40,8 @@ def _clip(node: Node) -> relax.Expr:
         return x if low == -np.inf else op.maximum(x, _scalar(low))
     if low == -np.inf:
         return op.minimum(x, _scalar(high))
-    return op.clip(x, low, high)
+    # Where the bounds cross, the upper one wins.
+    return op.clip(x, min(low, high), high)
 
 
 def _leaky_relu(node: Node) -> relax.Expr:
@@ -47,6 +49,7 @@ def _leaky_relu(node: Node) -> relax.Expr:
 
 
 def _prelu(node: Node) -> relax.Expr:
+    """Constant slope: one number, or one for each channel."""
     slope = node.constant(1, "the slope")
     if slope.size == 1:
         return op.nn.leakyrelu(node.operand(0), float(slope.reshape(())))
@@ -77,9 +80,13 @@ def _elu(node: Node) -> relax.Expr:
 
 
 def _softplus(node: Node) -> relax.Expr:
-    # max(x, 0) + log(1 + exp(-|x|)): exp never overflows.
+    # max(x, 0) + log(1 + u), u = exp(-|x|): exp never overflows. For small u, where 1 + u loses digits, the bounds
+    # 2u / (2 + u) <= log(1 + u) <= u / sqrt(1 + u) are closer to each other than the logarithm is to its value.
     x = node.operand(0)
-    return op.add(op.nn.relu(x), op.log(op.add(op.exp(op.negative(op.abs(x))), _scalar(1))))
+    u = op.exp(op.negative(op.abs(x)))
+    low = op.divide(u, op.add(op.multiply(u, _scalar(0.5)), _scalar(1)))
+    high = op.divide(u, op.sqrt(op.add(u, _scalar(1))))
+    return op.add(op.nn.relu(x), op.minimum(op.maximum(op.log(op.add(u, _scalar(1))), low), high))
 
 
 def _reciprocal(node: Node) -> relax.Expr:
@@ -92,12 +99,14 @@ def _cast(node: Node) -> relax.Expr:
 
 
 def _div(node: Node) -> relax.Expr:
+    """Integers by constants above zero."""
     if dtype_of(node.operand(0)) != "float32":
         _require_positive_divisor(node)
     return op.divide(node.operand(0), node.operand(1))
 
 
 def _mod(node: Node) -> relax.Expr:
+    """Of integers, by constants above zero."""
     if dtype_of(node.operand(0)) == "float32" or node.attributes.get("fmod", 0):
         raise Refused("only the remainder of integers with the divisor's sign is supported (fmod=0)")
     _require_positive_divisor(node)
@@ -111,6 +120,7 @@ def _require_positive_divisor(node: Node) -> None:
 
 
 def _dropout(node: Node) -> relax.Expr:
+    """In inference mode."""
     if len(node.output_shapes) > 1:
         raise Refused("its mask is used, so it is in training mode; export the model with model.eval()")
     if node.has(2) and node.constant(2, "training_mode").any():

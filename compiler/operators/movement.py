@@ -1,10 +1,8 @@
-"""Operators that only move data: reshapes, transposes, slices, concatenation, padding, and resizing."""
+"""Operators that only move data: reshapes, transposes, slices, concatenation, padding."""
 
 from __future__ import annotations
 
 from itertools import accumulate
-
-import numpy as np
 
 from separable.compiler._tvm import relax
 from separable.compiler.operators.node import Converter, Node, Refused
@@ -13,6 +11,7 @@ op = relax.op
 
 
 def _reshape(node: Node) -> relax.Expr:
+    """Constant shape or axes."""
     # ONNX shape inference has worked out -1, 0 and allowzero; Flatten, Squeeze and Unsqueeze are reshapes too.
     return op.reshape(node.operand(0), list(node.output_shapes[0]))
 
@@ -27,6 +26,7 @@ def _concat(node: Node) -> relax.Expr:
 
 
 def _slice(node: Node) -> relax.Expr:
+    """Constant bounds; positive steps."""
     starts, ends, steps = node.setting("starts", 1), node.setting("ends", 2), node.setting("steps", 4)
     shape, steps = node.shape(), steps or [1] * len(starts)
     axes = [axis % len(shape) for axis in node.setting("axes", 3) or range(len(starts))]
@@ -40,12 +40,14 @@ def _slice(node: Node) -> relax.Expr:
 
 
 def _split(node: Node) -> list[relax.Expr]:
+    """Constant sizes."""
     axis = node.attributes.get("axis", 0) % len(node.shape())
     ends = list(accumulate(shape[axis] for shape in node.output_shapes))
     return [op.strided_slice(node.operand(0), [axis], [a], [b], [1]) for a, b in zip([0, *ends], ends, strict=False)]
 
 
 def _pad(node: Node) -> relax.Expr:
+    """Constant widths, not negative; mode `constant`."""
     mode = node.attributes.get("mode", "constant")
     if mode != "constant":
         raise Refused(f"padding mode '{mode}' is not supported, only 'constant'")
@@ -57,39 +59,6 @@ def _pad(node: Node) -> relax.Expr:
     for axis, before, after in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
         width[2 * axis : 2 * axis + 2] = before, after
     return op.nn.pad(node.operand(0), width, pad_value=node.scalar("value", 2) or 0.0)
-
-
-def _resize(node: Node) -> relax.Expr:
-    node.require_rank(4, "resizes")
-    old, new = node.shape(), node.output_shapes[0]
-    mode = node.attributes.get("mode", "nearest")
-    coordinates = node.attributes.get("coordinate_transformation_mode", "half_pixel")
-    if node.op == "Upsample" or node.opset < 11:
-        coordinates = "asymmetric"
-    if old == new:
-        return node.operand(0)
-    if old[:2] != new[:2]:
-        raise Refused("only height and width can be resized")
-    if mode not in ("nearest", "linear"):
-        raise Refused(f"mode '{mode}' is not supported, only 'nearest' and 'linear'")
-    if coordinates not in ("half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"):
-        raise Refused(f"coordinate_transformation_mode '{coordinates}' is not supported")
-    if coordinates == "align_corners" and 1 in new[2:]:
-        raise Refused("a height or width of 1 has no corners to align")
-    if node.attributes.get("antialias", 0):
-        raise Refused("antialias is not supported")
-    scales = node.setting("scales", 1 if node.op == "Upsample" or node.opset < 11 else 2)
-    if scales and not np.allclose(np.multiply(scales[-2:], old[2:]), new[2:], rtol=0, atol=1e-3):
-        raise Refused(f"scales {scales} do not give whole sizes; state the sizes instead")
-    rounding = node.attributes.get("nearest_mode", "round_prefer_floor" if node.opset >= 11 else "floor")
-    return op.image.resize2d(
-        node.operand(0),
-        tuple(new[2:]),
-        layout="NCHW",
-        method="nearest_neighbor" if mode == "nearest" else "linear",
-        coordinate_transformation_mode=coordinates,
-        rounding_method=rounding if mode == "nearest" else "",
-    )
 
 
 def _depth_to_space(node: Node) -> relax.Expr:
@@ -106,7 +75,8 @@ def _space_to_depth(node: Node) -> relax.Expr:
     n, c, h, w = node.shape()
     block = node.attributes["blocksize"]
     split = op.reshape(node.operand(0), [n, c, h // block, block, w // block, block])
-    return op.reshape(op.permute_dims(split, [0, 3, 5, 1, 2, 4]), list(node.output_shapes[0]))
+    axes = [0, 3, 5, 1, 2, 4] if node.attributes.get("mode", "DCR") == "DCR" else [0, 1, 3, 5, 2, 4]
+    return op.reshape(op.permute_dims(split, axes), list(node.output_shapes[0]))
 
 
 CONVERTERS: dict[str, Converter] = {
@@ -115,12 +85,10 @@ CONVERTERS: dict[str, Converter] = {
     "Flatten": _reshape,
     "Pad": _pad,
     "Reshape": _reshape,
-    "Resize": _resize,
     "Slice": _slice,
     "SpaceToDepth": _space_to_depth,
     "Split": _split,
     "Squeeze": _reshape,
     "Transpose": _transpose,
     "Unsqueeze": _reshape,
-    "Upsample": _resize,
 }

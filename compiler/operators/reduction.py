@@ -14,12 +14,14 @@ op = relax.op
 
 
 def _max_pool(node: Node) -> relax.Expr:
+    """2-D; the values, not their indices."""
     if len(node.output_shapes) > 1:
         raise Refused("the indices of the maxima are used; only their values are supported")
     return op.nn.max_pool2d(node.operand(0), **_window(node), dilation=node.attributes.get("dilations", [1, 1]))
 
 
 def _average_pool(node: Node) -> relax.Expr:
+    """2-D; no dilation; `ceil_mode` only without `count_include_pad`."""
     if any(step != 1 for step in node.attributes.get("dilations", [])):
         raise Refused("dilated average pooling is not supported")
     padded = bool(node.attributes.get("count_include_pad", 0))
@@ -41,6 +43,7 @@ def _global(function: Callable[..., relax.Expr]) -> Converter:
 
 def _reduce(function: Callable[..., relax.Expr]) -> Converter:
     def convert(node: Node) -> relax.Expr:
+        """Constant axes."""
         rank = len(node.shape())
         axes = node.setting("axes", 1)
         if not axes and node.attributes.get("noop_with_empty_axes", 0):
@@ -55,6 +58,7 @@ def _reduce_by_parts(function: Callable[[relax.Expr, list[int], bool], relax.Exp
     """A reduction that does more to each element than to reduce it."""
 
     def convert(node: Node) -> relax.Expr:
+        """Constant axes."""
         rank = len(node.shape())
         axes = node.setting("axes", 1)
         if not axes and node.attributes.get("noop_with_empty_axes", 0):

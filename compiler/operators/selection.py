@@ -27,6 +27,7 @@ def _gather(node: Node) -> relax.Expr:
 
 
 def _top_k(node: Node) -> list[relax.Expr]:
+    """Of float32; constant k."""
     x, shape = node.operand(0), node.shape()
     if dtype_of(x) != "float32":
         raise Refused(f"it compares {dtype_of(x)}; only float32 is supported")
@@ -46,6 +47,7 @@ def _top_k(node: Node) -> list[relax.Expr]:
 
 
 def _suppress(node: Node) -> relax.Expr:
+    """Where the scores of the selected boxes are scattered into zeros."""
     # Only the three nodes that fuse_suppression makes one get here.
     limit, overlap, threshold = node.scalar("limit", 2), node.scalar("overlap", 3), node.scalar("threshold", 4)
     (pictures, count, _), scores = node.shape(0), node.shape(1)
