@@ -41,7 +41,8 @@ def main(
     ] = "arm64,arm64:cortex-a53,arm64:cortex-a55,arm64:cortex-a76,arm64:neoverse-n1",
 ) -> None:
     """Count the instructions of one inference on one thread, in millions."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False)
+    console.width = max(console.width, 110)  # a file has the table's width
     table = Table("model", "target", box=None)
     for column in ("total", "vector FMA", "share", "vector loads", "hottest loop"):
         table.add_column(column, justify="right")
