@@ -1,4 +1,4 @@
-"""Choosing elements: by index, the largest, and boxes that do not overlap."""
+"""Choosing elements: by index, the largest, boxes that do not overlap, and what lies in boxes."""
 
 from __future__ import annotations
 
@@ -46,6 +46,26 @@ def _top_k(node: Node) -> list[relax.Expr]:
     return [op.permute_dims(values, swap), op.permute_dims(indices, swap)]
 
 
+def _roi_align(node: Node) -> relax.Expr:
+    """Averages of a stated number of samples; constant pictures."""
+    get = node.attributes.get
+    samples, size = get("sampling_ratio", 0), (get("output_height", 1), get("output_width", 1))
+    shifted = get("coordinate_transformation_mode", "half_pixel" if node.opset >= 16 else "output_half_pixel")
+    if get("mode", "avg") != "avg":
+        raise Refused(f"mode '{get('mode')}' is not supported, only 'avg'")
+    if samples < 1:
+        raise Refused("sampling_ratio 0, as many samples as a region has pixels, is not supported; state a number")
+    pictures = node.constant(2, "the pictures of the regions")
+    if ((pictures < 0) | (pictures >= node.shape()[0])).any():
+        raise Refused(f"a region lies in a picture beyond the {node.shape()[0]} that there are")
+    scale, aligned = get("spatial_scale", 1.0), shifted == "half_pixel"
+    boxes = node.operand(1)
+    if aligned:  # TVM's "aligned" means that small regions keep their size; the shift by half a pixel comes on top
+        boxes = op.subtract(boxes, const(np.array(0.5 / scale, np.float32)))
+    regions = op.concat([const(pictures.astype(np.float32)[:, None]), boxes], axis=1)
+    return op.vision.roi_align(node.operand(0), regions, size, scale, samples, aligned)
+
+
 def _suppress(node: Node) -> relax.Expr:
     """Where the scores of the selected boxes are scattered into zeros."""
     # Only the three nodes that fuse_suppression makes one get here.
@@ -60,5 +80,6 @@ def _suppress(node: Node) -> relax.Expr:
 CONVERTERS: dict[str, Converter] = {
     "Gather": _gather,
     "NonMaxSuppression": _suppress,
+    "RoiAlign": _roi_align,
     "TopK": _top_k,
 }

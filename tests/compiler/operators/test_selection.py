@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,3 +65,40 @@ def test_what_computes_in_floats_only_is_refused_on_integers(tmp_path: Path) -> 
     nodes = [node("Cast", "x", "i", "in", to=7), node("Relu", "i", "r"), node("Cast", "r", "y", "out", to=1)]
     with pytest.raises(UnsupportedOp, match=r"'relu' \(Relu\): it computes in int64"):
         import_model(save(make_model(nodes, {"x": [2]}, opset=14), tmp_path), {})
+
+
+REGIONS = np.array(
+    [
+        [0, 0, 0, 0],
+        [199, 199, 200, 200],
+        [0, 0, 200, 200],
+        [-50, -60, -1, -2],
+        [190, 150, 400, 500],
+        [50, 60, 20, 10],
+        [13, 17, 90, 41],
+    ],
+    np.float32,
+)
+
+
+@pytest.mark.parametrize("opset", [13, 16])
+@pytest.mark.parametrize(("size", "samples", "scale"), [((1, 1), 2, 1 / 16), ((7, 5), 2, 0.3), ((2, 3), 3, 1.0)])
+def test_roi_align(size: tuple[int, int], samples: int, scale: float, opset: int, tmp_path: Path) -> None:
+    """Regions that are empty, turned round, or beyond the picture, and pictures of which one has most of them."""
+    attributes: dict[str, Any] = {"output_height": size[0], "output_width": size[1], "sampling_ratio": samples}
+    nodes = [node("RoiAlign", "x b i", spatial_scale=scale, **attributes)]
+    pictures = np.array([0, 0, 1, 0, 0, 0, 1])
+    model = make_model(nodes, {"x": [2, 3, 9, 13], "b": [7, 4]}, weights={"i": pictures}, opset=opset)
+    assert_matches_onnxruntime(model, tmp_path, random(2, 3, 9, 13), REGIONS)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [({"mode": "max"}, "mode 'max'"), ({"sampling_ratio": 0}, "sampling_ratio 0"), ({}, "beyond the 1 that there are")],
+)
+def test_forms_of_roi_align_that_are_refused(attributes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    nodes = [node("RoiAlign", "x b i", **{"sampling_ratio": 2, **attributes})]
+    pictures = np.array([0, 1])
+    model = make_model(nodes, {"x": [1, 3, 9, 13], "b": [2, 4]}, weights={"i": pictures})
+    with pytest.raises(UnsupportedOp, match=message):
+        import_model(save(model, tmp_path), {})
