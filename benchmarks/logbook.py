@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from separable.benchmarks.contest import Contest
-from separable.benchmarks.files import write_whole
 from separable.benchmarks.layers import LayerTime
 from separable.benchmarks.page import results_page
 from separable.benchmarks.plots import latency_plot
 from separable.benchmarks.report import csv_text, json_text
+from separable.compiler.files import write_whole
 
 
 @dataclass

@@ -38,7 +38,7 @@ from separable.schedules.tensor import Blocked, Plain
 from separable.schedules.workload import Conv
 from separable.targets.row import Target
 
-_L2_CYCLES_PER_VECTOR = 2
+L2_CYCLES_PER_VECTOR = 2
 """What a vector costs that comes from L2 instead of L1, roughly, on every core of the target table."""
 
 _EXPOSED_LOADS, _EXPOSED_L2 = 0.305, 0.15
@@ -137,8 +137,8 @@ def register_tiles(
 ) -> dict[tuple[int, int, int], float]:
     """Every register tile (rows, columns, channel vectors) that fits, with the cycles it takes for the whole layer.
 
-    Each step over k costs the larger of its FMAs (not fewer than hide the FMA latency) and its loads; tiles that stick
-    out of the image compute for nothing. Where a panel of weights is too large for L1, every tile fetches it from L2
+    Each step over k costs the larger of its FMAs (not fewer than hide the FMA latency) and its loads; tiles that
+    overlap compute twice. Where a panel of weights is too large for L1, every tile fetches it from L2
     again: more pixels per weight are better then.
 
     Args:
@@ -160,7 +160,7 @@ def register_tiles(
                 fma_cycles = max(pixels * vectors / target.fma_per_cycle, 1.2 * target.fma_latency)
                 load_cycles = loads_per_step(pixels, vectors, target) / target.loads_per_cycle
                 in_l1 = depth * vectors * target.lanes * 4 <= target.l1_bytes // 2
-                l2_cycles = 0 if in_l1 else vectors * _L2_CYCLES_PER_VECTOR
+                l2_cycles = 0 if in_l1 else vectors * L2_CYCLES_PER_VECTOR
                 exposed = _EXPOSED_LOADS * load_cycles + _EXPOSED_L2 * l2_cycles
                 cost = max(fma_cycles, load_cycles, l2_cycles) + exposed
                 cycles[tile_rows, tile_columns, vectors] = tiles * cost

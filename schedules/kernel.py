@@ -45,15 +45,10 @@ def same_index(*index: tirx.Expr) -> Sequence[tirx.Expr]:
     return index
 
 
-def into_halo(y: Blocked, collapsed: bool = False) -> IndexMap:
-    """Index map from [block, y, x, c] to the buffer of ``y`` with its halo.
-
-    With ``collapsed``, the kernel sees the image as one row of height * width pixels.
-    """
+def into_halo(y: Blocked) -> IndexMap:
+    """Index map from [block, y, x, c] to the buffer of ``y`` with its halo."""
 
     def store_at(block: tirx.Expr, row: tirx.Expr, column: tirx.Expr, lane: tirx.Expr) -> Sequence[tirx.Expr]:
-        if collapsed:
-            row, column = tirx.floordiv(column, y.width), tirx.floormod(column, y.width)
         return block, row + y.halo.top, column + y.halo.left, lane
 
     return store_at

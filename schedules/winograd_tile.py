@@ -18,9 +18,6 @@ from separable.schedules.toom_cook import POINTS, transforms
 from separable.schedules.workload import Conv, Winograd
 from separable.targets.row import Target
 
-_L2_CYCLES_PER_VECTOR = 2
-"""What a vector costs that comes from L2 instead of L1, as for a direct convolution."""
-
 _L3_BYTES_PER_CYCLE = 12
 _MEMORY_BYTES_PER_CYCLE = 4
 """What one core streams at least from the last cache, and from memory."""
@@ -116,7 +113,7 @@ def _product_cycles(w: Winograd, tile: Tile, target: Target) -> float:
     sums, register_tiles = tile.columns * tile.vectors, tile.tiles // tile.columns
     fma_cycles = max(sums / target.fma_per_cycle, 1.2 * target.fma_latency)
     load_cycles = (tile.columns + tile.vectors) / target.loads_per_cycle
-    l2_cycles = tile.vectors * _L2_CYCLES_PER_VECTOR
+    l2_cycles = tile.vectors * conv.L2_CYCLES_PER_VECTOR
     usual = max(fma_cycles, load_cycles) + 0.05 * load_cycles
     steps = (register_tiles - 1) * usual + max(usual, l2_cycles) + 0.25 * l2_cycles
     return w.x.channels * steps + register_tiles * (sums + 4 * target.fma_latency)
@@ -132,9 +129,9 @@ def _transform_cycles(w: Winograd, tile: Tile, target: Target) -> tuple[float, f
     vector_bytes = 4 * size**2 * tile.tiles * w.y.lanes
     return (
         _passes(2 * size * input_operations(matrices.inputs), (size**2, size**2, size**2), target)
-        + size**2 * _L2_CYCLES_PER_VECTOR * (vector_bytes * w.x.blocks > target.l1_bytes // 2),
+        + size**2 * conv.L2_CYCLES_PER_VECTOR * (vector_bytes * w.x.blocks > target.l1_bytes // 2),
         _passes((size + outputs) * output_operations(matrices.outputs), (size**2, size * outputs, outputs**2), target)
-        + size**2 * _L2_CYCLES_PER_VECTOR * (vector_bytes * tile.vectors > target.l1_bytes // 2),
+        + size**2 * conv.L2_CYCLES_PER_VECTOR * (vector_bytes * tile.vectors > target.l1_bytes // 2),
     )
 
 

@@ -7,8 +7,6 @@ time.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import onnx
 import torch
 from torch import fx, nn
 
+from separable.compiler.files import whole_file
 from separable.zoo.architecture import MobileNetV1
 from separable.zoo.drawing import draw_weights
 from separable.zoo.mobilenet_v1 import MobileNetV1Network
@@ -42,7 +41,9 @@ def export_network(network: Network, path: Path, *, seed: int = 0, weights: Path
         draw_weights(network, seed)
     else:
         load_weights(network, weights)
-    _write_atomically(path, to_onnx(network).SerializeToString(deterministic=True))
+    model = to_onnx(network).SerializeToString(deterministic=True)
+    with whole_file(path) as file:
+        file.write(model)
 
 
 def export_mobilenet_v1(spec: MobileNetV1, path: Path, *, seed: int = 0, weights: Path | None = None) -> None:
@@ -96,16 +97,3 @@ def _attribute(traced: fx.GraphModule, target: str) -> torch.Tensor:
     value = getattr(traced.get_submodule(owner), name)
     assert isinstance(value, torch.Tensor)
     return value
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    """Write beside the target and rename: an interrupted export leaves what was there before."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

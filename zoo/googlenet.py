@@ -7,7 +7,7 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
-from separable.zoo.network import Calibration, Network, check_size, thin
+from separable.zoo.network import Calibration, PooledClassifier, check_size, thin
 
 _SMALLEST_RESOLUTION = 32
 # Size, alpha, beta and bias of the normalisation over neighbouring channels, as in AlexNet.
@@ -30,7 +30,7 @@ _MODULES: dict[str, tuple[int, int, int, int, int, int] | None] = {
 }
 
 
-class GoogLeNet(Network):
+class GoogLeNet(PooledClassifier):
     """Logits [1, classes] of one picture.
 
     Args:
@@ -44,7 +44,6 @@ class GoogLeNet(Network):
 
     def __init__(self, alpha: float = 1.0, resolution: int = 224, classes: int = 1000) -> None:
         check_size(alpha, resolution, _SMALLEST_RESOLUTION, classes)
-        super().__init__(f"googlenet_{alpha:g}_{resolution}", resolution, ("logits",), Calibration(4, 128, noise=2))
         stem, reduced, width = (thin(channels, alpha) for channels in (64, 64, 192))
         layers: OrderedDict[str, nn.Module] = OrderedDict(
             conv_1=_convolution(3, stem, 7, stride=2),
@@ -60,16 +59,15 @@ class GoogLeNet(Network):
             else:
                 module = _Inception(width, [thin(channels, alpha) for channels in outputs])
                 layers[name], width = module, module.width
-        self.body = nn.Sequential(layers)
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.features = nn.Flatten()
-        self.dropout = nn.Dropout(_DROPOUT)
-        self.classifier = nn.Linear(width, classes)
-
-    def forward(self, picture: torch.Tensor) -> torch.Tensor:
-        """Logits [n, classes] for pictures [n, 3, height, width]."""
-        logits: torch.Tensor = self.classifier(self.dropout(self.features(self.pool(self.body(picture)))))
-        return logits
+        super().__init__(
+            f"googlenet_{alpha:g}_{resolution}",
+            resolution,
+            Calibration(4, 128, noise=2),
+            nn.Sequential(layers),
+            width,
+            classes,
+            _DROPOUT,
+        )
 
 
 class _Inception(nn.Module):

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from separable.zoo.blocks import ConvBlock, SameConv2d, SameMaxPool2d
-from separable.zoo.network import Calibration, Network, check_size, thin
+from separable.zoo.network import Calibration, PooledClassifier, check_size, thin
 
 _SMALLEST_RESOLUTION = 32
 _STEM_MULTIPLIER = 8
@@ -33,7 +33,7 @@ _REDUCTIONS: dict[str, tuple[int, int, int, int]] = {"mixed_4a": (128, 160, 64, 
 _ORDER = ("3b", "3c", "4a", "4b", "4c", "4d", "4e", "5a", "5b", "5c")
 
 
-class InceptionV2(Network):
+class InceptionV2(PooledClassifier):
     """Logits [1, classes] of one picture.
 
     Args:
@@ -47,17 +47,17 @@ class InceptionV2(Network):
 
     def __init__(self, alpha: float = 1.0, resolution: int = 224, classes: int = 1000) -> None:
         check_size(alpha, resolution, _SMALLEST_RESOLUTION, classes)
-        super().__init__(f"inception_v2_{alpha:g}_{resolution}", resolution, ("logits",), Calibration(8, 128, noise=4))
-        self.body, widths = inception_v2_body(alpha)
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.features = nn.Flatten()
-        self.dropout = nn.Dropout(_DROPOUT)
-        self.classifier = nn.Linear(widths["mixed_5c"], classes)
-
-    def forward(self, picture: torch.Tensor) -> torch.Tensor:
-        """Logits [n, classes] for pictures [n, 3, height, width]."""
-        logits: torch.Tensor = self.classifier(self.dropout(self.features(self.pool(self.body(picture)))))
-        return logits
+        body, widths = inception_v2_body(alpha)
+        width = widths["mixed_5c"]
+        super().__init__(
+            f"inception_v2_{alpha:g}_{resolution}",
+            resolution,
+            Calibration(8, 128, noise=4),
+            body,
+            width,
+            classes,
+            _DROPOUT,
+        )
 
 
 def inception_v2_body(alpha: float) -> tuple[nn.Sequential, dict[str, int]]:

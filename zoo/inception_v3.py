@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from separable.zoo.blocks import ConvBlock, Size
-from separable.zoo.network import Calibration, Network, check_size, thin
+from separable.zoo.network import Calibration, PooledClassifier, check_size, thin
 
 _SMALLEST_RESOLUTION = 75
 _DROPOUT = 0.2
@@ -19,7 +19,7 @@ _POOLED_35 = (32, 64, 64)
 _SEVENS = (128, 160, 160, 192)
 
 
-class InceptionV3(Network):
+class InceptionV3(PooledClassifier):
     """Logits [1, classes] of one picture.
 
     Args:
@@ -33,7 +33,6 @@ class InceptionV3(Network):
 
     def __init__(self, alpha: float = 1.0, resolution: int = 299, classes: int = 1000) -> None:
         check_size(alpha, resolution, _SMALLEST_RESOLUTION, classes)
-        super().__init__(f"inception_v3_{alpha:g}_{resolution}", resolution, ("logits",), Calibration(8, 128, noise=4))
         c1, c2, c3, c4, width = (thin(channels, alpha) for channels in (32, 32, 64, 80, 192))
         layers: OrderedDict[str, nn.Module] = OrderedDict(
             conv_1a=ConvBlock(3, c1, 3, 2, padding=0),
@@ -52,16 +51,15 @@ class InceptionV3(Network):
         layers["mixed_7a"], width = _reduction_8(width, alpha)
         for suffix in "bc":
             layers[f"mixed_7{suffix}"], width = _mixed_8(width, alpha)
-        self.body = nn.Sequential(layers)
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.features = nn.Flatten()
-        self.dropout = nn.Dropout(_DROPOUT)
-        self.classifier = nn.Linear(width, classes)
-
-    def forward(self, picture: torch.Tensor) -> torch.Tensor:
-        """Logits [n, classes] for pictures [n, 3, height, width]."""
-        logits: torch.Tensor = self.classifier(self.dropout(self.features(self.pool(self.body(picture)))))
-        return logits
+        super().__init__(
+            f"inception_v3_{alpha:g}_{resolution}",
+            resolution,
+            Calibration(8, 128, noise=4),
+            nn.Sequential(layers),
+            width,
+            classes,
+            _DROPOUT,
+        )
 
 
 class _Branches(nn.Module):

@@ -24,6 +24,13 @@ _CALIBRATIONS: dict[Head, Calibration] = {
 _OUTPUTS: dict[Head, str] = {"logits": "logits", "attributes": "probabilities", "embedding": "embedding"}
 
 
+def detector_layers(spec: MobileNetV1) -> tuple[list[Layer], list[Layer]]:
+    """The layers without the classifier in two parts, cut before the last two separable ones, as detectors use them."""
+    layers = spec.layers()[:-1]
+    cut = next(number for number, layer in enumerate(layers) if layer.name == "pointwise_11") + 1
+    return list(layers[:cut]), list(layers[cut:])
+
+
 def mobilenet_body(layers: Iterable[Layer], activation: Activation) -> nn.Sequential:
     """Convolutions as :class:`ConvBlock` under their layer names."""
     blocks = (

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 if TYPE_CHECKING:
@@ -50,6 +51,40 @@ class Network(nn.Module):
         self.resolution = resolution
         self.outputs = outputs
         self.calibration = calibration
+
+
+class PooledClassifier(Network):
+    """Logits [1, classes]: a body, its average over the picture, dropout, and one linear layer.
+
+    Args:
+        name, resolution, calibration: as of :class:`Network`.
+        body: everything before the average.
+        width: its output channels.
+        classes: outputs of the classifier.
+        dropout: probability that a feature is left out in training.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        resolution: int,
+        calibration: Calibration,
+        body: nn.Module,
+        width: int,
+        classes: int,
+        dropout: float,
+    ) -> None:
+        super().__init__(name, resolution, ("logits",), calibration)
+        self.body = body
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.features = nn.Flatten()
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(width, classes)
+
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        """Logits [n, classes] for pictures [n, 3, height, width]."""
+        logits: torch.Tensor = self.classifier(self.dropout(self.features(self.pool(self.body(picture)))))
+        return logits
 
 
 class Operator(nn.Module, ABC):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from separable.compiler.commands.terminal import new_table, print_note, stdout
 from separable.compiler.errors import OutputError
+from separable.compiler.files import whole_file
 from separable.compiler.inspect import library_in
 from separable.runtime.loader import load
 
@@ -103,15 +103,8 @@ def save_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
         OutputError: it cannot be written.
     """
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]  # the stub sees the flag allow_pickle among the names
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with whole_file(path) as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # the stub sees the flag allow_pickle among the names
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}") from error
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import separable
 from separable.compiler.emit.c_source import RUNTIME
 from separable.compiler.errors import ToolchainMissing
+from separable.compiler.files import whole_file
 from separable.compiler.tuning.errors import AgentError
 from separable.targets.errors import ToolchainError, ToolchainNotFound
 from separable.targets.toolchain import run_zig
@@ -108,12 +109,5 @@ exec "$(dirname "$0")/{PROGRAM}" {words + " " if words else ""}"$@"
 
 def _write(path: Path, content: bytes) -> None:
     """Write an executable file; it appears whole or not at all."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o755)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with whole_file(path, 0o755) as file:
+        file.write(content)

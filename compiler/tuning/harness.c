@@ -122,3 +122,13 @@ void harness_print_samples(const char *name, const int64_t *samples, int count)
         printf("%s%" PRId64, i ? ", " : "", samples[i]);
     printf("], ");
 }
+
+void harness_print_end(double error, int64_t before, int64_t after)
+{
+    printf("\"max_error\": %.3g, ", error < 1e30 ? error : 1e30);
+    if (before && after)
+        printf("\"frequency_khz\": [%" PRId64 ", %" PRId64 "], ", before, after);
+    else
+        printf("\"frequency_khz\": null, ");
+    printf("\"cpu\": %d}\n", sched_getcpu());
+}

@@ -37,4 +37,7 @@ double harness_error(const float *actual, const float *expected, size_t count);
 /* Prints "name": [samples], */
 void harness_print_samples(const char *name, const int64_t *samples, int count);
 
+/* Prints the line's end: the error, the clock before and after, null if it is unknown, and the CPU. */
+void harness_print_end(double error, int64_t before, int64_t after);
+
 #endif

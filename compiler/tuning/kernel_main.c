@@ -148,12 +148,7 @@ int main(int argc, char **argv)
     const int64_t after = harness_frequency(&cpus);
     printf("{");
     harness_print_samples("samples_ns", times, right ? samples : 0);
-    printf("\"max_error\": %.3g, ", error < 1e30 ? error : 1e30);
-    if (before && after)
-        printf("\"frequency_khz\": [%" PRId64 ", %" PRId64 "], ", before, after);
-    else
-        printf("\"frequency_khz\": null, ");
-    printf("\"cpu\": %d}\n", sched_getcpu());
+    harness_print_end(error, before, after);
     separable_pool_destroy(pool);
     return 0;
 }

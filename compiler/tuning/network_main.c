@@ -125,11 +125,6 @@ int main(int argc, char **argv)
     printf("{");
     harness_print_samples("samples_ns", whole, right ? runs : 0);
     print_kernels(times, right ? steps : 0, runs);
-    printf("\"max_error\": %.3g, ", error < 1e30 ? error : 1e30);
-    if (before && after)
-        printf("\"frequency_khz\": [%" PRId64 ", %" PRId64 "], ", before, after);
-    else
-        printf("\"frequency_khz\": null, ");
-    printf("\"cpu\": %d}\n", sched_getcpu());
+    harness_print_end(error, before, after);
     return 0;
 }

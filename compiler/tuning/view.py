@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from separable.compiler.commands.terminal import new_table, print_note, stderr
+from separable.compiler.files import whole_file
 from separable.compiler.tuning.apply import describe
 from separable.compiler.tuning.bench import Outcome
 from separable.compiler.tuning.tasks import Task
@@ -218,7 +219,6 @@ def plot_curve(curve: Sequence[Point], path: Path) -> bool:
     axes.set_xlabel("seconds")
     axes.set_ylabel("all tuned kernels at their best [us]")
     axes.grid(alpha=0.3)
-    temporary = path.with_name(f".{path.name}")
-    figure.savefig(temporary, format="png")
-    temporary.replace(path)
+    with whole_file(path) as file:
+        figure.savefig(file, format="png")
     return True

@@ -22,7 +22,7 @@ from separable.zoo.detection.roi_align import RoiAlign
 from separable.zoo.detection.selection import PickBoxes, TopScores
 from separable.zoo.detection.suppression import Suppress
 from separable.zoo.inception_v2 import inception_v2_body
-from separable.zoo.mobilenet_v1 import mobilenet_body
+from separable.zoo.mobilenet_v1 import detector_layers, mobilenet_body
 from separable.zoo.network import Calibration, Network, check_size, thin
 from separable.zoo.vgg16 import conv_relu, vgg_body
 
@@ -147,17 +147,16 @@ def faster_rcnn_mobilenet(
     """
     check_size(alpha, resolution, _SMALLEST_RESOLUTION, classes)
     spec = MobileNetV1(alpha, resolution)
-    layers = spec.layers()[:-1]
-    cut = next(number for number, layer in enumerate(layers) if layer.name == "pointwise_11") + 1
-    second = nn.Sequential(OrderedDict(body=mobilenet_body(layers[cut:], spec.activation), **_pool()))
+    first, last = detector_layers(spec)
+    second = nn.Sequential(OrderedDict(body=mobilenet_body(last, spec.activation), **_pool()))
     parts = _Parts(
         "mobilenet_v1",
-        mobilenet_body(layers[:cut], spec.activation),
-        layers[cut - 1].out_channels,
+        mobilenet_body(first, spec.activation),
+        first[-1].out_channels,
         _same_size(resolution),
         _REGION,
         second,
-        layers[-1].out_channels,
+        last[-1].out_channels,
     )
     return FasterRcnn(parts, alpha, resolution, classes, proposals)
 

@@ -15,7 +15,7 @@ from separable.zoo.blocks import ConvBlock
 from separable.zoo.detection.anchors import AnchorGrid, shapes
 from separable.zoo.detection.ssd import Ssd, SsdHead
 from separable.zoo.inception_v2 import inception_v2_body
-from separable.zoo.mobilenet_v1 import mobilenet_body
+from separable.zoo.mobilenet_v1 import detector_layers, mobilenet_body
 from separable.zoo.network import check_size, thin
 
 _SMALLEST_RESOLUTION = 64
@@ -41,10 +41,9 @@ def ssd_mobilenet(alpha: float = 1.0, resolution: int = 300, classes: int = 90) 
     """
     check_size(alpha, resolution, _SMALLEST_RESOLUTION, classes)
     spec = MobileNetV1(alpha, resolution)
-    layers = spec.layers()[:-1]
-    cut = next(number for number, layer in enumerate(layers) if layer.name == "pointwise_11") + 1
-    stages: list[nn.Module] = [mobilenet_body(part, spec.activation) for part in (layers[:cut], layers[cut:])]
-    widths = [layers[cut - 1].out_channels, layers[-1].out_channels]
+    parts = detector_layers(spec)
+    stages: list[nn.Module] = [mobilenet_body(part, spec.activation) for part in parts]
+    widths = [part[-1].out_channels for part in parts]
     return _with_extra_maps(f"ssd_mobilenet_v1_{alpha:g}_{resolution}", alpha, resolution, stages, widths, classes)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from separable.benchmarks.files import write_whole
+from separable.compiler.files import write_whole
 
 
 def test_replaces_an_older_file(tmp_path: Path) -> None:
