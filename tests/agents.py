@@ -46,6 +46,15 @@ def wait_until(true: Callable[[], bool], seconds: float = 15.0) -> None:
         time.sleep(0.02)
 
 
+def is_running(pid: int) -> bool:
+    """Whether a process runs: one that ended stays listed as a zombie where nobody waits for orphans (a container)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
 def answers(address: Address) -> bool:
     """Whether a tracker answers there."""
     try:

@@ -19,7 +19,7 @@ from separable.compiler.tuning.errors import DeviceLost, TrackerUnreachable, Tun
 from separable.compiler.tuning.remote import RemoteDevice, TrackerSource
 from separable.compiler.tuning.sockets import Address, parse_address
 from separable.compiler.tuning.tracker import Offer, read_summary, request_device
-from tests.agents import Agent, free_port, running_tracker, wait_until
+from tests.agents import Agent, free_port, is_running, running_tracker, wait_until
 
 from .scripts import script
 
@@ -57,7 +57,7 @@ class TestPrograms:
         assert finished.timed_out
         assert finished.returncode == -signal.SIGKILL
         assert 0.3 <= finished.wall_s < 3
-        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids.read_text().split()))
+        wait_until(lambda: not any(is_running(int(pid)) for pid in pids.read_text().split()))
 
     def test_what_wants_all_the_memory_does_not_get_it(self, device: RemoteDevice, tmp_path: Path) -> None:
         eater = "head -c 400000000 /dev/zero | tail > /dev/null"
