@@ -24,8 +24,8 @@ class LayerTime:
         name: the nodes of the model that it computes.
         milliseconds: the median of 50 runs.
         gflops: 10^9 floating-point operations per second; a multiply-add counts as two. Those of a convolution count
-            in full where Winograd's algorithm needs fewer.
-        peak_share: part of the FMA peak of the core, 0 to 1; more is possible with Winograd's algorithm.
+            in full where Winograd's or Strassen's algorithm needs fewer.
+        peak_share: part of the FMA peak of the core, 0 to 1; more is possible with those algorithms.
     """
 
     name: str

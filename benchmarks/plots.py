@@ -52,7 +52,7 @@ def layers_plot(model: str, layers: Sequence[LayerTime]) -> str:
         labels = [f"{index} {layer.name}" for index, layer in enumerate(shown)]
         bars = axes.barh(labels, [100 * layer.peak_share for layer in shown], color=_OURS)
         axes.bar_label(bars, [f"{layer.milliseconds:.3f} ms" for layer in shown], padding=3)
-        # Winograd's algorithm needs fewer multiply-adds than are counted.
+        # Winograd's and Strassen's algorithms need fewer multiply-adds than are counted.
         axes.set_xlim(0, 1.2 * max([100, *(100 * layer.peak_share for layer in shown)]))
         axes.margins(y=0.01)
         axes.invert_yaxis()

@@ -24,7 +24,7 @@ KERNELS: dict[str, str] = {
     "Cast": "none from float32 to float32",
     "Clip": _IMAGE,
     "Concat": "none where parts can be written in place; reorder",
-    "Conv": "conv, depthwise, depthwise_pointwise, winograd",
+    "Conv": "conv, depthwise, depthwise_pointwise, winograd, strassen",
     "Div": _IMAGE,
     "Dropout": _NO_KERNEL,
     "Exp": _IMAGE,

@@ -23,6 +23,7 @@ class CompileOptions:
         require_records: fail if a kernel that can be tuned has no record of its own.
         winograd: compute dense 3x3 convolutions by Winograd's algorithm where that is estimated to be faster. Results
             then differ from those of direct convolution by rounding: 1e-6 of the output's range.
+        strassen: the same for Strassen's algorithm and 1x1 convolutions, whose tiles then are computed, not tuned.
         verify: compare the library with the ONNX model after linking (native targets only).
     """
 
@@ -36,4 +37,5 @@ class CompileOptions:
     records: tuple[Path, ...] = ()
     require_records: bool = False
     winograd: bool = True
+    strassen: bool = True
     verify: bool = False

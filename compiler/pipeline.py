@@ -36,6 +36,7 @@ from separable.compiler.passes.fold_padding import fold_padding
 from separable.compiler.passes.fuse_depthwise_pointwise import fuse_depthwise_pointwise
 from separable.compiler.passes.fuse_epilogues import fuse_epilogues
 from separable.compiler.passes.unify_hard_swish import unify_hard_swish
+from separable.compiler.passes.use_strassen import use_strassen
 from separable.compiler.passes.use_winograd import use_winograd
 from separable.compiler.plan_memory import MemoryPlan, plan_memory
 from separable.compiler.program import Program
@@ -62,14 +63,17 @@ GRAPH_PASSES: tuple[Callable[[tvm.IRModule], tvm.IRModule], ...] = (
 """Rewrites of the Relax module, in order."""
 
 
-def program_passes(target: Target, winograd: bool = True) -> tuple[tuple[str, Callable[[Program], Program]], ...]:
-    """Rewrites of the program of kernels by name, in order; ``winograd`` as in :class:`CompileOptions`."""
+def program_passes(
+    target: Target, winograd: bool = True, strassen: bool = True
+) -> tuple[tuple[str, Callable[[Program], Program]], ...]:
+    """Rewrites of the program of kernels by name, in order; the algorithms as in :class:`CompileOptions`."""
     return (
         ("fuse_epilogues", fuse_epilogues),
         ("drop_dead_steps", drop_dead_steps),
         ("assign_halos", assign_halos),
         ("fuse_depthwise_pointwise", partial(fuse_depthwise_pointwise, target=target)),
         ("use_winograd", partial(use_winograd, target=target, enabled=winograd)),
+        ("use_strassen", partial(use_strassen, target=target, enabled=strassen)),
     )
 
 
@@ -165,7 +169,7 @@ def build_model(options: CompileOptions, phases: Phases, tiles: Mapping[Workload
     with phases.phase("lower"):
         program = lower_graph(mod, imported.op_nodes, target.lanes)
         phases.dump("lower_graph.txt", program.script)
-        for name, program_pass in program_passes(target, options.winograd):
+        for name, program_pass in program_passes(target, options.winograd, options.strassen):
             program = program_pass(program)
             phases.dump(f"{name}.txt", program.script)
     with phases.phase("schedule") as advance:

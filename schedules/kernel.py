@@ -16,7 +16,7 @@ from separable.schedules.tensor import Blocked, Tensor
 
 Array: TypeAlias = NDArray[np.float32]
 PREFETCH = "separable.prefetch"
-"""Annotation of a reduction loop: how many items use one panel of the weights, the kernel's second parameter.
+"""Annotation of a reduction loop: how many items use one panel of the weights, the kernel's parameter W.
 
 While they do, the loop prefetches the next panel."""
 

@@ -19,6 +19,8 @@ from separable.schedules import (
     reorder,
     resize,
     softmax,
+    strassen,
+    strassen_inputs,
     suppress,
     top_k,
     winograd,
@@ -38,6 +40,8 @@ from separable.schedules.workload import (
     Reorder,
     Resize,
     Softmax,
+    Strassen,
+    StrassenInputs,
     Suppress,
     TopK,
     Winograd,
@@ -58,6 +62,8 @@ _BUILD: dict[type[Workload], Any] = {
     Reorder: reorder.build,
     Resize: resize.build,
     Softmax: softmax.build,
+    Strassen: strassen.build,
+    StrassenInputs: strassen_inputs.build,
     Winograd: winograd.build,
 }
 
@@ -102,6 +108,8 @@ def pack_constants(w: Workload, tile: Any, constants: Sequence[Array]) -> list[A
             return depthwise_pointwise.pack(w, tile, *constants)
         case Winograd():
             return winograd.pack(w, tile, *constants)
+        case Strassen():
+            return strassen.pack(w, tile, *constants)
         case Dense():
             return dense.pack(w, tile, *constants)
         case Elementwise(constant=True):

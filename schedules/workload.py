@@ -94,6 +94,86 @@ class Winograd:
 
 
 @dataclass(frozen=True)
+class StrassenInputs:
+    """The sums of quarters of an image that Strassen's algorithm multiplies, one after the other."""
+
+    x: Blocked
+
+    @property
+    def pairs(self) -> int:
+        """Pixels of one half; where they are odd in number, the one in the middle belongs to both."""
+        return -(-self.x.height * self.x.width // 2)
+
+    @property
+    def second(self) -> int:
+        """The first pixel of the second half."""
+        return self.x.height * self.x.width - self.pairs
+
+    @property
+    def y(self) -> Blocked:
+        """Each of the four sums has half of the channels, and half of the pixels as one row."""
+        return Blocked(2 * self.x.channels, 1, self.pairs, self.x.lanes)
+
+    @property
+    def macs(self) -> int:
+        """None: the mult-adds are those of the products."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Strassen:
+    """A dense 1x1 convolution that is computed by Strassen's algorithm, from an image and its sums."""
+
+    conv: Conv
+
+    @property
+    def inputs(self) -> StrassenInputs:
+        """What computes the sums."""
+        assert isinstance(self.conv.x, Blocked)
+        return StrassenInputs(self.conv.x)
+
+    @property
+    def x(self) -> Blocked:
+        """The sums."""
+        return self.inputs.y
+
+    @property
+    def pairs(self) -> int:
+        """Pixels of one half."""
+        return self.inputs.pairs
+
+    @property
+    def second(self) -> int:
+        """The first pixel of the second half."""
+        return self.inputs.second
+
+    @property
+    def depth(self) -> int:
+        """Input channels of one half."""
+        return self.conv.in_channels // 2
+
+    @property
+    def y(self) -> Blocked:
+        """Output image."""
+        return self.conv.y
+
+    @property
+    def epilogue(self) -> Epilogue:
+        """What is done to the sums."""
+        return self.conv.epilogue
+
+    @property
+    def residual(self) -> Blocked | None:
+        """What the epilogue adds."""
+        return self.conv.residual
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the convolution; the kernel computes seven eighths."""
+        return self.conv.macs
+
+
+@dataclass(frozen=True)
 class Depthwise:
     """2-D convolution with one filter per channel and as many output as input channels."""
 
@@ -342,6 +422,8 @@ Workload: TypeAlias = (
     | Resize
     | Reorder
     | Winograd
+    | Strassen
+    | StrassenInputs
     | Generic
     | Called
 )

@@ -47,6 +47,13 @@ Winograd = Annotated[
         help="Winograd's algorithm for 3x3 convolutions where it is faster; results differ by 1e-6 of their range.",
     ),
 ]
+Strassen = Annotated[
+    bool,
+    typer.Option(
+        "--strassen/--no-strassen",
+        help="Strassen's algorithm for 1x1 convolutions where it is faster; results differ by 1e-6 of their range.",
+    ),
+]
 
 
 RecordFiles = Annotated[
@@ -69,6 +76,7 @@ def compile_command(
         int, typer.Option(min=0, help="Threads that the library uses unless told otherwise; 0: every CPU.")
     ] = 0,
     winograd: Winograd = True,
+    strassen: Strassen = True,
     records: RecordFiles = None,
     require_records: Annotated[
         bool, typer.Option("--require-records", help="Fail if a kernel that can be tuned has no record.")
@@ -90,6 +98,7 @@ def compile_command(
         records=tuple(records or ()),
         require_records=require_records,
         winograd=winograd,
+        strassen=strassen,
         verify=verify,
     )
     _echo(options)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from separable.compiler.commands.compile import RecordFiles, Shapes, TargetName, Winograd, parse_shapes
+from separable.compiler.commands.compile import RecordFiles, Shapes, Strassen, TargetName, Winograd, parse_shapes
 from separable.compiler.commands.terminal import PhaseDisplay, new_table, print_facts, print_note, stdout
 from separable.compiler.commands.units import bytes_text, count_text, percent_text
 from separable.compiler.options import CompileOptions
@@ -22,6 +22,7 @@ def inspect_command(
     target: TargetName = "native",
     shape: Shapes = None,
     winograd: Winograd = True,
+    strassen: Strassen = True,
     records: RecordFiles = None,
 ) -> None:
     """Show mult-adds, parameters, kernels, schedules and memory of a network or of a compiled library."""
@@ -30,7 +31,9 @@ def inspect_command(
     library = find_library(path)
     if library is None:
         shapes, recorded = parse_shapes(shape or ()), tuple(records or ())
-        _inspect_model(CompileOptions(path, target, shapes=shapes, winograd=winograd, records=recorded))
+        _inspect_model(
+            CompileOptions(path, target, shapes=shapes, winograd=winograd, strassen=strassen, records=recorded)
+        )
     else:
         _inspect_library(library)
 

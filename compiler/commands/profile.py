@@ -34,8 +34,11 @@ def print_profile(model: Model, inputs: Mapping[str, NDArray[Any]], *, threads: 
     table.add_row("sum", "", *_cells(KernelTime("", "", total, flops, traffic), total, peak), style="bold")
     stdout().print(table)
     stdout().print(f"peak: {peak}", soft_wrap=True)
-    if any(kernel.kernel.startswith("winograd") for kernel in kernels):
-        stdout().print("winograd: all multiply-adds of the convolution count, and fewer are computed", soft_wrap=True)
+    for algorithm in ("winograd", "strassen"):
+        if any(kernel.kernel.startswith(algorithm) for kernel in kernels):
+            stdout().print(
+                f"{algorithm}: all multiply-adds of the convolution count, and fewer are computed", soft_wrap=True
+            )
 
 
 def _median(times: Sequence[KernelTime]) -> KernelTime:

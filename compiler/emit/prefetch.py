@@ -20,22 +20,23 @@ _READ, _INTO_L2, _DATA = 0, 2, 1  # arguments of llvm.prefetch
 
 def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
     """Add prefetches of the next weight panel to the annotated reduction loops of a kernel."""
-    weights = func.params[1]
+    weights = next((parameter for parameter in func.params if parameter.name == "W"), None)
+    if weights is None:
+        return func
     panel_elements = math.prod(int(dim) for dim in weights.ty.shape[1:])
 
-    def add_prefetch(loop: tirx.For, item: tirx.Var) -> tirx.For:
+    def add_prefetch(loop: tirx.For, item_loop: tirx.For) -> tirx.For:
         annotations = dict(loop.annotations)
         if PREFETCH not in annotations:
             return loop
         items_per_panel = int(annotations.pop(PREFETCH))
-        steps = int(loop.extent)
+        panel = tirx.floordiv(item_loop.loop_var, items_per_panel)
+        position, steps = tirx.floormod(item_loop.loop_var, items_per_panel), items_per_panel
+        for around in _loops_around(loop, item_loop):
+            position, steps = position * int(around.extent) + around.loop_var, steps * int(around.extent)
         # What one step asks for: its share of the panel, in whole cache lines.
-        share = panel_elements / (items_per_panel * steps)
-        lines = math.ceil(share * 4 / _LINE_BYTES)
-        panel, position = tirx.floordiv(item, items_per_panel), tirx.floormod(item, items_per_panel)
-        first = (panel + 1) * panel_elements + tirx.floordiv(
-            (position * steps + loop.loop_var) * panel_elements, items_per_panel * steps
-        )
+        lines = math.ceil(panel_elements / steps * 4 / _LINE_BYTES)
+        first = (panel + 1) * panel_elements + tirx.floordiv(position * panel_elements, steps)
         asks = [_prefetch(weights, first + line * (_LINE_BYTES // 4)) for line in range(lines)]
         return tirx.For(
             loop.loop_var, loop.min, loop.extent, loop.kind, tirx.stmt_seq(*asks, loop.body), annotations=annotations
@@ -44,10 +45,24 @@ def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
     def visit(item_loop: tirx.For) -> tirx.For:
         if item_loop.kind != tirx.ForKind.PARALLEL:
             return item_loop
-        body = tvm_ffi.structural_map(item_loop.body, [(tirx.For, lambda loop: add_prefetch(loop, item_loop.loop_var))])
+        body = tvm_ffi.structural_map(item_loop.body, [(tirx.For, lambda loop: add_prefetch(loop, item_loop))])
         return tirx.For(item_loop.loop_var, item_loop.min, item_loop.extent, item_loop.kind, body)
 
     return func.with_body(tvm_ffi.structural_map(func.body, [(tirx.For, visit)]))
+
+
+def _loops_around(loop: tirx.For, item_loop: tirx.For) -> list[tirx.For]:
+    """The loops inside of an item down to ``loop`` itself, outermost first: all of them run before the item is over."""
+    around: list[tirx.For] = []
+
+    def visit(candidate: tirx.For) -> None:
+        inside: list[tirx.For] = []
+        tvm_ffi.structural_walk(candidate, [(tirx.For, inside.append)])
+        if any(inner.loop_var.same_as(loop.loop_var) for inner in inside):
+            around.append(candidate)
+
+    tvm_ffi.structural_walk(item_loop.body, [(tirx.For, visit)])
+    return around
 
 
 def _prefetch(buffer: tirx.Var, element: tirx.Expr) -> tirx.Stmt:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from separable.schedules import conv, depthwise, depthwise_pointwise, registry, winograd
+from separable.schedules import conv, depthwise, depthwise_pointwise, registry, strassen, winograd
 from separable.targets.table import find_target
 from tests.schedules.workloads import one_of_each
 
@@ -22,6 +22,7 @@ TILES = {
         depthwise=depthwise.Tile(rows=1, columns=7),
         pointwise=conv.Tile(rows=1, columns=7, vectors=1, unroll=4, pixels_outer=True),
     ),
+    "strassen": strassen.Tile(columns=4, vectors=1, unroll=4),
     "winograd": winograd.Tile(outputs=2, tiles=8, columns=4, vectors=2, panels=1, unroll=4),
 }
 

@@ -18,6 +18,8 @@ from separable.schedules.workload import (
     Reorder,
     Resize,
     Softmax,
+    Strassen,
+    StrassenInputs,
     Window,
     Winograd,
     Workload,
@@ -54,6 +56,8 @@ def one_of_each(lanes: int) -> dict[str, Workload]:
         "resize": Resize(image, Blocked(2 * lanes, 14, 14, lanes)),
         "reorder": Reorder(image, Plain((1, 2 * lanes, 7, 7))),
         "winograd": Winograd(Conv(around, image, three, epilogue=_RELU6)),
+        "strassen": Strassen(Conv(image, around, Window((1, 1)), epilogue=_RELU6)),
+        "strassen_inputs": StrassenInputs(image),
         "generic": transpose(5, 24),
     }
 

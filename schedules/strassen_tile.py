@@ -1,0 +1,126 @@
+"""How Strassen's algorithm is tiled, what that costs by estimate, and whether it pays.
+
+Against a direct convolution it has seven products for eight. What it has more are sums: of the image and of the weights
+before the products, and of the products after them. Its weights are those of the direct convolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from separable.schedules import conv
+from separable.schedules.register_tile import registers_needed
+from separable.schedules.workload import Conv, Strassen
+from separable.targets.row import Target
+
+PRODUCTS = 7
+
+_WORTH_IT = 0.95
+"""Share of the direct convolution's cycles that Strassen's may take at most: estimates err, and rounding grows."""
+
+_ALIKE = 1.03
+"""Tiles whose estimates differ by less than this factor are taken for equal."""
+
+_PORT_BITS = 256
+"""Of a load port of the cores that need two of them for one vector."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The register tile.
+
+    Attributes:
+        columns: pixel pairs held in registers (MR).
+        vectors: pairs of output channel vectors held in registers (NR); they divide half of the output's blocks.
+        unroll: how many input channels one iteration of the innermost loop covers; it divides half of them.
+    """
+
+    columns: int
+    vectors: int
+    unroll: int
+
+
+def decline(w: Conv, target: Target) -> str | None:
+    """Why a convolution is better computed directly; None if Strassen's way is better."""
+    if not conv.is_collapsed(w) or w.groups != 1:
+        return "no dense 1x1 convolution of stride 1"
+    if w.x.channels % (2 * w.y.lanes) or w.y.channels % (2 * w.y.lanes):
+        return "its channels are no even number of vectors"
+    if target.lane_operands:
+        return "on Arm it was never measured"
+    by_strassen = Strassen(w)
+    least, direct = cycles(by_strassen, default_tile(by_strassen, target), target), direct_cycles(w, target)
+    if least > _WORTH_IT * direct:
+        return f"{least:.0f} cycles by estimate, directly {direct:.0f}"
+    return None
+
+
+def direct_cycles(w: Conv, target: Target) -> float:
+    """Estimated cycles of the direct convolution on one thread, counted in the same way: the least of all tiles."""
+    pixels = w.y.height * w.y.width
+    return min(
+        -(-w.y.blocks // vectors) * -(-pixels // columns) * _product_cycles(w.in_channels, columns, vectors, target)
+        for columns, vectors in _register_tiles(pixels, w.y.blocks, target)
+    )
+
+
+def cycles(w: Strassen, tile: Tile, target: Target) -> float:
+    """Estimated cycles on one thread: the sums and the products.
+
+    Weights come from the last cache or memory as they do for the direct convolution, so their way is left out.
+    """
+    blocks, pairs = w.y.blocks // 2, -(-w.pairs // tile.columns) * tile.columns
+    # Of one vector from each quarter. The image and its sums are in L2.
+    image = _sum_cycles(4, 4, 4, target) + 4 * conv.L2_CYCLES_PER_VECTOR
+    weights = _sum_cycles(4, 4, 4, target)
+    outputs = _sum_cycles(7 + 4, PRODUCTS, 4, target)
+    adding = w.depth // w.y.lanes * w.pairs * image + w.depth * blocks * weights + blocks * pairs * outputs
+    product = _product_cycles(w.depth, tile.columns, tile.vectors, target)
+    return adding + blocks // tile.vectors * pairs // tile.columns * PRODUCTS * product
+
+
+def _register_tiles(pixels: int, blocks: int, target: Target) -> Iterator[tuple[int, int]]:
+    """Pixels and channel vectors that fit the registers."""
+    for vectors in range(1, min(blocks, 4) + 1):
+        for columns in range(1, min(pixels, 28) + 1):
+            if registers_needed(columns, vectors, target) <= target.vector_registers:
+                yield columns, vectors
+
+
+def _product_cycles(depth: int, columns: int, vectors: int, target: Target) -> float:
+    """Cycles of one product of a register tile: it starts its chains anew and stores its sums.
+
+    A load that broadcasts a pixel takes one port, where a vector may take two.
+    """
+    sums = columns * vectors
+    ports = min(2, target.loads_per_cycle * max(1, target.vector_bits // _PORT_BITS))
+    load_cycles = columns / ports + vectors / target.loads_per_cycle
+    l2_cycles = vectors * conv.L2_CYCLES_PER_VECTOR
+    fma_cycles = max(sums / target.fma_per_cycle, 1.2 * target.fma_latency)
+    step = max(fma_cycles, load_cycles, l2_cycles) + 0.05 * load_cycles
+    return depth * step + sums / min(1, target.loads_per_cycle) + 4 * target.fma_latency
+
+
+def _sum_cycles(additions: int, loaded: int, stored: int, target: Target) -> float:
+    """Cycles of straight code over vectors; half of the moves hide behind arithmetic."""
+    moves = loaded / target.loads_per_cycle + stored / min(1, target.loads_per_cycle)
+    return additions / target.fma_per_cycle + moves / 2
+
+
+def default_tile(w: Strassen, target: Target) -> Tile:
+    """The tile of fewest vectors among those with the least estimated cycles.
+
+    Fewer vectors make smaller panels: more items for threads to share, and less scratch. An iteration covers half a
+    block of lanes only, as there are seven loops.
+    """
+    blocks = w.y.blocks // 2
+    costs = {
+        tile: cycles(w, tile, target)
+        for columns, vectors in _register_tiles(w.pairs, blocks, target)
+        for tile in [Tile(columns, vectors, max(4, w.y.lanes // 2))]
+        if blocks % vectors == 0
+    }
+    least = min(costs.values())
+    alike = (tile for tile in costs if costs[tile] <= _ALIKE * least)
+    return min(alike, key=lambda tile: (tile.vectors, costs[tile]))
