@@ -21,14 +21,15 @@ _READ, _INTO_L2, _DATA = 0, 2, 1  # arguments of llvm.prefetch
 def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
     """Add prefetches of the next weight panel to the annotated reduction loops of a kernel."""
     weights = func.params[1]
-    panel_elements = math.prod(int(dim) for dim in weights.ty.shape[1:])
+    elements = math.prod(int(dim) for dim in weights.ty.shape)
 
-    def add_prefetch(loop: tirx.For, item: tirx.Var) -> tirx.For:
+    def add_prefetch(loop: tirx.For, item_loop: tirx.For) -> tirx.For:
         annotations = dict(loop.annotations)
         if PREFETCH not in annotations:
             return loop
         items_per_panel = int(annotations.pop(PREFETCH))
-        steps = int(loop.extent)
+        steps, item = int(loop.extent), item_loop.loop_var
+        panel_elements = elements // -(-int(item_loop.extent) // items_per_panel)
         # What one step asks for: its share of the panel, in whole cache lines.
         share = panel_elements / (items_per_panel * steps)
         lines = math.ceil(share * 4 / _LINE_BYTES)
@@ -44,7 +45,7 @@ def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
     def visit(item_loop: tirx.For) -> tirx.For:
         if item_loop.kind != tirx.ForKind.PARALLEL:
             return item_loop
-        body = tvm_ffi.structural_map(item_loop.body, [(tirx.For, lambda loop: add_prefetch(loop, item_loop.loop_var))])
+        body = tvm_ffi.structural_map(item_loop.body, [(tirx.For, lambda loop: add_prefetch(loop, item_loop))])
         return tirx.For(item_loop.loop_var, item_loop.min, item_loop.extent, item_loop.kind, body)
 
     return func.with_body(tvm_ffi.structural_map(func.body, [(tirx.For, visit)]))
