@@ -63,7 +63,7 @@ def test_native_is_this_machine() -> None:
 
 def test_features_add_up() -> None:
     row = find_target("linux-arm64+dotprod+fp16")
-    assert row.name == "arm64+dotprod+fp16"
+    assert row.name == "arm64:generic+dotprod+fp16"
     assert row.isa == ("asimd", "dotprod", "fp16")
     assert row.features == ("+dotprod", "+fullfp16")
 
