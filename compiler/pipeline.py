@@ -291,9 +291,7 @@ def emit_model(
         with phases.phase("link"):
             source = work / f"{name}.c"
             source.write_text(
-                model_source(
-                    name, variants, target=target_name, blob=blob, threads=threads, description=description
-                )
+                model_source(name, variants, target=target_name, blob=blob, threads=threads, description=description)
             )
             phases.dump(f"{name}.c", source.read_text)
             linked = work / f"{name}.so"
