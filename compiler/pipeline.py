@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -227,7 +227,7 @@ def compile_model(
     """
     variants = resolve_variants(options.target)
     if options.verify:
-        check_runs_here(variants.rows[-1])
+        check_runs_here(replace(variants.rows[-1], name=variants.name))
     phases = Phases(progress, options.dump_ir)
     name = options.name or c_identifier(options.model.stem)
     if name != c_identifier(name):

@@ -105,9 +105,9 @@ def test_what_needs_dot_products_refuses_a_cpu_without(
     """No illegal instruction: a sentence."""
     library = on_cpu(compile_library(tiny_onnx, "arm64:cortex-a76"), plain_driver, "cortex-a53")
     np.zeros((1, 3, 8, 8), np.float32).tofile(tmp_path / "zeros")
-    command = [*library.emulator, plain_driver, library.compiled.library.resolve(), "tiny", "1", "1"]
+    command = [*library.emulator, str(plain_driver), str(library.compiled.library.resolve()), "tiny", "1", "1"]
     done = subprocess.run(
-        [*command, tmp_path / "zeros", "--", f"{tmp_path / 'y'}=20"], capture_output=True, text=True, check=False
+        [*command, str(tmp_path / "zeros"), "--", f"{tmp_path / 'y'}=20"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 3
     assert "tiny was compiled for arm64:cortex-a76, but this CPU lacks" in done.stderr
