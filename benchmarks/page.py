@@ -48,8 +48,9 @@ _METHOD = (
     "confidence interval; differences within it are not ranked. The peak is what multiply-adds in registers reach on "
     "one core in the same run, times the threads; with Winograd's or Strassen's algorithm a convolution may exceed it, "
     "as all of its multiply-adds count and fewer are computed. Load, first run and MB are medians over fresh "
-    "processes; the contenders are loaded from Python, after their imports, and MB is their peak of resident memory beyond that of "
-    "Python with numpy. (C) is a program in C with our library: MB is the peak of its whole process."
+    "processes; the contenders are loaded from Python, after their imports, and MB is their peak of resident "
+    "memory beyond that of Python with numpy. (C) is a program in C with our library: MB is the peak of its "
+    "whole process."
 )
 
 

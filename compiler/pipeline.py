@@ -7,9 +7,9 @@ import json
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from separable.compiler._tvm import tvm
 from separable.compiler.emit.bundle import staged_folder
 from separable.compiler.emit.c_source import OPS, RUNTIME, called_sources, header_source, model_source
 from separable.compiler.emit.kernel import build_object
-from separable.compiler.emit.link import library_sizes, link_library
+from separable.compiler.emit.link import code_bytes, library_sizes, link_library
 from separable.compiler.emit.weights import pack_weights, write_weights
 from separable.compiler.errors import InvalidModel, UnknownTarget
 from separable.compiler.importer import Imported, import_model
@@ -48,7 +48,7 @@ from separable.schedules.call import Call
 from separable.schedules.workload import Workload
 from separable.targets.errors import UnknownTargetName
 from separable.targets.row import Target
-from separable.targets.table import find_target
+from separable.targets.table import Variants, find_target, find_variants
 
 GRAPH_PASSES: tuple[Callable[[tvm.IRModule], tvm.IRModule], ...] = (
     drop_identities,
@@ -136,7 +136,7 @@ class Phases:
 
 @dataclass(frozen=True)
 class Built:
-    """A model on its way to the library: everything ``inspect`` shows and ``emit`` writes."""
+    """A model on its way to the library, for one CPU: everything ``inspect`` shows and ``emit`` writes."""
 
     imported: Imported
     target: Target
@@ -147,17 +147,28 @@ class Built:
 
 
 def build_model(options: CompileOptions, phases: Phases, tiles: Mapping[Workload, object] | None = None) -> Built:
-    """The pipeline up to scheduled kernels and the memory plan.
+    """The same as :func:`build_variants` for one row: that which stands for the target alone."""
+    return build_variants(options, [resolve_target(options.target)], phases, tiles)[0]
+
+
+def build_variants(
+    options: CompileOptions,
+    targets: Sequence[Target],
+    phases: Phases,
+    tiles: Mapping[Workload, object] | None = None,
+) -> tuple[Built, ...]:
+    """The pipeline up to scheduled kernels and the memory plan, which from lowering on is one for each row.
 
     Args:
         options: what to compile and how.
+        targets: the rows.
         phases: told what is under way.
         tiles: tiles to use instead of the computed defaults, by workload.
 
     Raises:
         CompileError: the kinds in ``errors.py``.
     """
-    target = resolve_target(options.target)
+    suffixes = [f"_{c_identifier(target.cpu)}" if len(targets) > 1 else "" for target in targets]
     with phases.phase("import"):
         imported = import_model(options.model, options.shapes)
         mod = imported.mod
@@ -166,22 +177,43 @@ def build_model(options: CompileOptions, phases: Phases, tiles: Mapping[Workload
         for graph_pass in GRAPH_PASSES:
             mod = graph_pass(mod)
             phases.dump(f"{graph_pass.__name__}.py", mod.script)
+    programs, schedules, plans, notes = [], [], [], list(imported.notes)
     with phases.phase("lower"):
-        program = lower_graph(mod, imported.op_nodes, target.lanes)
-        phases.dump("lower_graph.txt", program.script)
-        for name, program_pass in program_passes(target, options.winograd, options.strassen):
-            program = program_pass(program)
-            phases.dump(f"{name}.txt", program.script)
+        for target, suffix in zip(targets, suffixes, strict=True):
+            program = lower_graph(mod, imported.op_nodes, target.lanes)
+            phases.dump(f"lower_graph{suffix}.txt", program.script)
+            for name, program_pass in program_passes(target, options.winograd, options.strassen):
+                program = program_pass(program)
+                phases.dump(f"{name}{suffix}.txt", program.script)
+            programs.append(program)
     with phases.phase("schedule") as advance:
-        recorded = RecordedTiles(options.records, target, options.threads or 1)
-        if options.require_records:
-            require_records(recorded, program)
-        scheduled = schedule_program(program, target, advance, tiles, recorded.tile)
-        for kernel in scheduled.kernels:
-            phases.dump(f"kernel_{kernel.name}.py", lambda text=kernel.text: text)  # type: ignore[misc]
+        for target, suffix, program, part in zip(
+            targets, suffixes, programs, _parts(advance, len(targets)), strict=True
+        ):
+            recorded = RecordedTiles(options.records, target, options.threads or 1, targets)
+            if options.require_records:
+                require_records(recorded, program)
+            scheduled = schedule_program(program, target, part, tiles, recorded.tile, suffix)
+            for kernel in scheduled.kernels:
+                phases.dump(f"kernel_{kernel.name}.py", lambda text=kernel.text: text)  # type: ignore[misc]
+            schedules.append(scheduled)
+            notes += recorded.notes
     with phases.phase("plan memory"):
-        plan = plan_memory(program, scheduled.overread)
-    return Built(imported, target, program, scheduled, plan, (*imported.notes, *recorded.notes))
+        for program, scheduled in zip(programs, schedules, strict=True):
+            plans.append(plan_memory(program, scheduled.overread))
+    return tuple(
+        Built(imported, target, program, scheduled, plan, tuple(dict.fromkeys(notes)))
+        for target, program, scheduled, plan in zip(targets, programs, schedules, plans, strict=True)
+    )
+
+
+def _parts(advance: Callable[[int, int], None], count: int) -> list[Callable[[int, int], None]]:
+    """The progress of a phase as that of its equal parts."""
+
+    def part(index: int) -> Callable[[int, int], None]:
+        return lambda done, total: advance(index * total + done, count * total)
+
+    return [part(index) for index in range(count)]
 
 
 def compile_model(
@@ -197,73 +229,89 @@ def compile_model(
     Raises:
         CompileError: the kinds in ``errors.py``; no half-written file is left.
     """
+    variants = resolve_variants(options.target)
     if options.verify:
-        check_runs_here(resolve_target(options.target))
+        check_runs_here(replace(variants.rows[-1], name=variants.name))
     phases = Phases(progress, options.dump_ir)
     name = options.name or c_identifier(options.model.stem)
     if name != c_identifier(name):
         raise InvalidModel(f"--name {name!r} is no C identifier, or taken; for example {c_identifier(name)!r}")
-    built = build_model(options, phases, tiles)
+    built = build_variants(options, variants.rows, phases, tiles)
     folder = options.output or Path(f"{options.model.stem}-{options.target.replace(':', '-')}")
     with staged_folder(folder) as staging:
-        manifest = emit_model(built, name, options.threads, staging, phases)
+        manifest = emit_model(built, name, variants.name, options.threads, staging, phases)
         if options.verify:
             with phases.phase("verify"):
                 manifest |= verified(staging / f"{name}.so", options.model)
         (staging / f"{name}.json").write_text(json.dumps(manifest, indent=1) + "\n")
-    return Compiled(folder, folder / f"{name}.so", manifest, built.notes, phases.seconds)
+    return Compiled(folder, folder / f"{name}.so", manifest, built[0].notes, phases.seconds)
 
 
-def emit_model(built: Built, name: str, threads: int, folder: Path, phases: Phases) -> dict[str, Any]:
-    """Write ``NAME.so``, ``NAME.h`` and ``NAME.py`` to a folder; return the manifest for ``NAME.json``."""
-    imported, target, scheduled = built.imported, built.target, built.scheduled
-    layers = layers_of(built.program, scheduled)
-    blob = pack_weights(scheduled.constants)
+def emit_model(
+    variants: Sequence[Built], name: str, target_name: str, threads: int, folder: Path, phases: Phases
+) -> dict[str, Any]:
+    """Write ``NAME.so``, ``NAME.h`` and ``NAME.py`` to a folder; return the manifest for ``NAME.json``.
+
+    Args:
+        variants: the model for one CPU or several, the preferred one first.
+        name: of the model.
+        target_name: what the library is compiled for.
+        threads: that it uses if its user names no number.
+        folder: receives the files.
+        phases: told what is under way.
+    """
+    imported, target = variants[0].imported, variants[0].target
+    layers = [layers_of(built.program, built.scheduled) for built in variants]
+    blob = pack_weights([step for built in variants for step in built.scheduled.constants])
+    described = [
+        {
+            "name": built.target.name,
+            "isa": list(built.target.isa),
+            "arena_bytes": built.plan.arena_bytes,
+            "scratch_bytes": built.scheduled.scratch_bytes,
+        }
+        for built in variants
+    ]
     description = {
         "name": name,
         "inputs": [vars(spec) | {"shape": list(spec.shape)} for spec in imported.inputs],
         "outputs": [vars(spec) | {"shape": list(spec.shape)} for spec in imported.outputs],
-        "target": target.name,
+        "target": target_name,
         "arch": target.arch,
         "libc": target.libc,
-        "isa": list(target.isa),
-        "arena_bytes": built.plan.arena_bytes,
-        "scratch_bytes": max((kernel.lowered.scratch_bytes for kernel in scheduled.kernels), default=0),
+        "isa": [isa for isa in target.isa if all(isa in built.target.isa for built in variants)],
+        "variants": described,
+        "arena_bytes": max(built.plan.arena_bytes for built in variants),
+        "scratch_bytes": max(built.scheduled.scratch_bytes for built in variants),
         "weight_bytes": len(blob.data),
-        "mult_adds": total_mult_adds(layers),
+        "mult_adds": total_mult_adds(layers[0]),
         "versions": {"separable": separable.__version__, "tvm": tvm.__version__, "zig": version("ziglang")},
     }
     with tempfile.TemporaryDirectory(prefix="separable-") as temporary:
         work = Path(temporary)
         with phases.phase("generate code") as advance:
-            objects = _kernel_objects(built, work, advance)
+            parts = _parts(advance, len(variants))
+            objects = [_kernel_objects(built, work, part) for built, part in zip(variants, parts, strict=True)]
         with phases.phase("link"):
             source = work / f"{name}.c"
             source.write_text(
-                model_source(
-                    name,
-                    program=built.program,
-                    scheduled=scheduled,
-                    plan=built.plan,
-                    blob=blob,
-                    inputs=imported.inputs,
-                    outputs=imported.outputs,
-                    target=target,
-                    threads=threads,
-                    description=description,
-                )
+                model_source(name, variants, target=target_name, blob=blob, threads=threads, description=description)
             )
             phases.dump(f"{name}.c", source.read_text)
             linked = work / f"{name}.so"
-            kernels_in_c = [RUNTIME / OPS / f"{file}.c" for file in called_sources(scheduled)]
-            link_library(linked, name, target, [source, write_weights(blob, work), *kernels_in_c], objects)
+            sources = [source, write_weights(blob, work), *(RUNTIME / OPS / f"{c}.c" for c in called_sources(variants))]
+            link_library(linked, name, target, sources, [path for paths in objects for path in paths])
         library = linked.read_bytes()
         manifest = {
             **description,
             **library_sizes(linked),
+            "variants": [
+                {**facts, "code_bytes": sum(map(code_bytes, paths)), "kernels": [asdict(layer) for layer in own]}
+                for facts, paths, own in zip(described, objects, layers, strict=True)
+            ],
             "sha256": hashlib.sha256(library).hexdigest(),
-            "unshared_arena_bytes": built.plan.unshared_bytes,
-            "kernels": [asdict(layer) for layer in layers],
+            "unshared_arena_bytes": max(built.plan.unshared_bytes for built in variants),
+            "kernels": [asdict(layer) for layer in layers[0]],
         }
     (folder / f"{name}.so").write_bytes(library)
     (folder / f"{name}.h").write_text(header_source(name, imported.inputs, imported.outputs))
@@ -303,6 +351,18 @@ def resolve_target(name: str) -> Target:
     """
     try:
         return find_target(name)
+    except UnknownTargetName as error:
+        raise UnknownTarget(str(error)) from error
+
+
+def resolve_variants(name: str) -> Variants:
+    """The rows that a library for a target has kernels for.
+
+    Raises:
+        UnknownTarget: as :func:`resolve_target`.
+    """
+    try:
+        return find_variants(name)
     except UnknownTargetName as error:
         raise UnknownTarget(str(error)) from error
 

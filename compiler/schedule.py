@@ -55,6 +55,11 @@ class Scheduled:
     constants: list[list[Array]]
     overread: dict[Value, int]
 
+    @property
+    def scratch_bytes(self) -> int:
+        """Scratch memory that one thread needs."""
+        return max((kernel.lowered.scratch_bytes for kernel in self.kernels), default=0)
+
 
 def schedule_program(
     program: Program,
@@ -62,6 +67,7 @@ def schedule_program(
     advance: Callable[[int, int], None],
     tiles: Mapping[Workload, object] | None = None,
     recorded: Callable[[Workload], tuple[object, str] | None] = lambda workload: None,
+    suffix: str = "",
 ) -> Scheduled:
     """Schedule every step.
 
@@ -71,6 +77,7 @@ def schedule_program(
         advance: called with (steps done, steps in total).
         tiles: tiles to use instead of the defaults, each a ``Tile`` of its workload's schedule file.
         recorded: the tile of a workload without one in ``tiles``, and its source; None for the default.
+        suffix: of the kernels' names, where others for another CPU are linked with them.
     """
     tiles = tiles or {}
     kernels: dict[Workload, ScheduledKernel] = {}
@@ -81,7 +88,7 @@ def schedule_program(
     for index, step in enumerate(program.steps):
         if step.workload not in kernels:
             kind = registry.kind(step.workload)
-            name = f"{kind}_{numbers[kind]}"
+            name = f"{kind}_{numbers[kind]}{suffix}"
             numbers[kind] += 1
             call = registry.call_of(step.workload)
             if call is not None:

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 
 /*
  * A core is big if it has at least this part of the fastest one's speed. A phone with one prime, three big and four
@@ -37,7 +40,7 @@ static long read_number(const char *sysfs, int cpu, const char *name)
     if (file >= 0)
         close(file);
     text[length > 0 ? length : 0] = '\0';
-    return strtol(text, NULL, 10);
+    return strtol(text, NULL, 0);
 }
 
 /* Removes the small cores, judged by one kind of file. Returns false if that does not tell the speed of all. */
@@ -87,4 +90,60 @@ int32_t separable_choose_cpus(const char *sysfs, const separable_options *option
     if (options->cores != SEPARABLE_CORES_ALL && !remove_small(sysfs, "cpu_capacity", cpus))
         remove_small(sysfs, "cpufreq/cpuinfo_max_freq", cpus);
     return SEPARABLE_OK;
+}
+
+/*
+ * Cores that start instructions in program order, by who made them and the part number in MIDR_EL1: Arm's Cortex-A34,
+ * A53, A35, A55, A510 and A520, and the silver cores of Qualcomm's Kryo, which are A53 and A55.
+ */
+static bool runs_in_order(uint64_t midr)
+{
+    static const uint32_t cores[] = {0x41d02, 0x41d03, 0x41d04, 0x41d05, 0x41d46, 0x41d80, 0x51801, 0x51803, 0x51805};
+    const uint32_t core = (uint32_t)(midr >> 24 & 0xff) << 12 | (uint32_t)(midr >> 4 & 0xfff);
+    for (size_t i = 0; i < sizeof cores / sizeof cores[0]; ++i) {
+        if (cores[i] == core)
+            return true;
+    }
+    return false;
+}
+
+/* MIDR_EL1 of the CPU this runs on; 0 where the system does not let it be read. */
+static uint64_t own_midr(void)
+{
+    uint64_t midr = 0;
+#if defined(__aarch64__)
+    enum { MIDR_CAN_BE_READ = 1 << 11 }; /* HWCAP_CPUID, which old C libraries do not name */
+    if (getauxval(AT_HWCAP) & MIDR_CAN_BE_READ)
+        __asm__ volatile("mrs %0, midr_el1" : "=r"(midr));
+#endif
+    return midr;
+}
+
+bool separable_in_order(const char *sysfs, const cpu_set_t *cpus)
+{
+    enum { SMALL_PERCENT = 50 }; /* of the largest capacity: what small cores have less of, and medium ones more */
+    long largest = 0, smallest = 0, least = 0; /* capacity of all CPUs, and of those in `cpus` */
+    bool known = true;
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+        const bool chosen = CPU_ISSET(cpu, cpus);
+        const long midr = chosen && known ? read_number(sysfs, cpu, "regs/identification/midr_el1") : 0;
+        if (midr > 0 && runs_in_order((uint64_t)midr))
+            return true;
+        known = known && (!chosen || midr > 0);
+    }
+    if (known)
+        return false;
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+        const long capacity = read_number(sysfs, cpu, "cpu_capacity");
+        if (capacity <= 0)
+            break;
+        largest = capacity > largest ? capacity : largest;
+        smallest = !smallest || capacity < smallest ? capacity : smallest;
+        if (CPU_ISSET(cpu, cpus) && (!least || capacity < least))
+            least = capacity;
+    }
+    if (smallest < largest)
+        return 100 * least < SMALL_PERCENT * largest;
+    const uint64_t midr = own_midr(); /* all are alike */
+    return !midr || runs_in_order(midr);
 }

@@ -5,6 +5,7 @@
 #include "separable.h"
 
 #include <sched.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The CPUs that the calling thread may use, at least one. */
@@ -17,5 +18,12 @@ void separable_allowed_cpus(cpu_set_t *cpus);
  */
 int32_t separable_choose_cpus(const char *sysfs, const separable_options *options, cpu_set_t *cpus, char *error,
                               size_t size);
+
+/*
+ * Whether kernels for these CPUs should be those for cores that start instructions in program order: if one of the CPUs
+ * is such a core, or nothing tells what they are. Other cores bring the instructions into an order of their own and lose
+ * little by it.
+ */
+bool separable_in_order(const char *sysfs, const cpu_set_t *cpus);
 
 #endif

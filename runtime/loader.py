@@ -29,7 +29,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 
 Array = NDArray[Any]
 
@@ -183,15 +183,17 @@ class _Options(ctypes.Structure):
         ("cores", ctypes.c_int32),
         ("cpu_count", ctypes.c_int32),
         ("cpus", ctypes.POINTER(ctypes.c_int32)),
+        ("variant", ctypes.c_char_p),
     )
 
 
 _CORES = {None: 0, "all": 1, "big": 2}
 
 
-def _options(threads: int | None, cores: str | Sequence[int] | None) -> _Options:
+def _options(threads: int | None, cores: str | Sequence[int] | None, variant: str | None) -> _Options:
     """The options of create; they keep the list of CPUs alive. Raises ModelError if ``cores`` is no choice."""
-    options = _Options(struct_size=ctypes.sizeof(_Options), threads=threads or 0)
+    name = None if variant is None else variant.encode()
+    options = _Options(struct_size=ctypes.sizeof(_Options), threads=threads or 0, variant=name)
     if cores is None or isinstance(cores, str):
         if cores not in _CORES:
             raise ModelError(f"cores is '{cores}', expected 'big', 'all' or a list of CPU numbers")
@@ -217,7 +219,7 @@ class _KernelTime(ctypes.Structure):
 
 
 class _Library:
-    """The seven functions of a compiled model, with their C types."""
+    """The eight functions of a compiled model, with their C types."""
 
     def __init__(self, path: Path) -> None:
         prefix = _find_prefix(path)
@@ -245,6 +247,7 @@ class _Library:
         self.profile = function("profile", status, handle, buffers, buffers, times, ctypes.c_int32)
         self.destroy = function("destroy", None, handle)
         self.last_error = function("last_error", ctypes.c_char_p, handle)
+        self.variant = function("variant", ctypes.c_char_p, handle)
 
 
 # The library as a model.
@@ -290,10 +293,15 @@ class Model:
         manifest: the model's own description: name, target, inputs, outputs, arena_bytes, ...
         inputs: the arrays that it takes, in positional order.
         outputs: the arrays that it gives.
+        variant: the target whose kernels run, of those that the library has: ``arm64:cortex-a76``.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], threads: int | None = None, cores: str | Sequence[int] | None = None
+        self,
+        path: str | os.PathLike[str],
+        threads: int | None = None,
+        cores: str | Sequence[int] | None = None,
+        variant: str | None = None,
     ) -> None:
         """Load the library at ``path``; see :func:`load`."""
         self._lock = threading.Lock()
@@ -305,12 +313,13 @@ class Model:
         self.outputs = _specs(self.manifest["outputs"])
 
         handle = ctypes.c_void_p()
-        options = _options(threads, cores)
+        options = _options(threads, cores, variant)
         if self._library.create(ctypes.byref(options), ctypes.byref(handle)) < 0:
             text = self._library.last_error(handle).decode()
             self._library.destroy(handle)
             raise ModelError(f"{path}: {text}")
         self._handle = handle.value
+        self.variant: str = self._library.variant(handle).decode()
 
     def __call__(self, *inputs: Array | Mapping[str, Array], out: Array | Mapping[str, Array] | None = None) -> Any:
         """Run the model.
@@ -409,6 +418,7 @@ def load(
     path: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     cores: str | Sequence[int] | None = None,
+    variant: str | None = None,
 ) -> Model:
     """Load a compiled model.
 
@@ -418,12 +428,15 @@ def load(
             as ``cores``, and never more.
         cores: the CPUs that the other threads run on: ``"big"``, the fast ones where cores differ, as they do in
             phones, and all where they do not; ``"all"``; or a list of CPU numbers. Default: ``"big"``.
+        variant: which of the kernels to run in a library for several CPUs, by the name of the target. Default: the best
+            for this CPU.
 
     Raises:
         ModelError: the file is missing, damaged, no model, or compiled for another machine or CPU; ``cores`` is no
-            such choice, or has a CPU that is not there or not allowed.
+            such choice, or has a CPU that is not there or not allowed; there is no such ``variant``, or this CPU lacks
+            instructions that it needs.
     """
-    return Model(Path(__file__).with_suffix(".so") if path is None else path, threads, cores)
+    return Model(Path(__file__).with_suffix(".so") if path is None else path, threads, cores, variant)
 
 
 def main() -> int:

@@ -8,6 +8,7 @@
 #include "halo.h"
 #include "isa.h"
 #include "threads.h"
+#include "variant.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -19,6 +20,7 @@
 
 struct separable_handle {
     const separable_model *model;
+    const separable_variant *variant; /* what runs of it */
     unsigned char *arena;
     unsigned char *scratch; /* of all threads, scratch_stride bytes each */
     size_t scratch_stride;
@@ -43,19 +45,6 @@ static int32_t fail(separable_handle *handle, int32_t status, const char *format
     vsnprintf(handle->error, sizeof handle->error, format, arguments);
     va_end(arguments);
     return status;
-}
-
-static int32_t check_cpu(separable_handle *handle)
-{
-    const separable_model *model = handle->model;
-    const uint64_t missing = model->isa & ~separable_isa_available();
-    if (!missing)
-        return SEPARABLE_OK;
-    char names[256];
-    separable_isa_text(missing, names, sizeof names);
-    return fail(handle, SEPARABLE_UNSUPPORTED_CPU,
-                "%s was compiled for %s, but this CPU lacks %s; compile it for a target this CPU supports", model->name,
-                model->target, names);
 }
 
 /* Reads what the caller's version of the options holds; fields it does not know keep their default, 0. */
@@ -110,19 +99,20 @@ static int32_t initialise(separable_handle *handle, const separable_options *giv
     separable_options options;
     cpu_set_t cpus;
     separable_allowed_cpus(&cpus);
-    int32_t status = check_cpu(handle);
-    if (status == SEPARABLE_OK)
-        status = read_options(handle, given, &options);
+    int32_t status = read_options(handle, given, &options);
     if (status == SEPARABLE_OK)
         status = separable_choose_cpus("/sys", &options, &cpus, handle->error, sizeof handle->error);
+    if (status == SEPARABLE_OK)
+        handle->variant = separable_choose_variant(model, options.variant, separable_isa_available(), "/sys", &cpus,
+                                                   &status, handle->error, sizeof handle->error);
     if (status != SEPARABLE_OK)
         return status;
 
     const int32_t wanted = options.threads ? options.threads : model->default_threads;
     const int32_t threads = wanted && wanted < CPU_COUNT(&cpus) ? wanted : CPU_COUNT(&cpus);
-    const size_t units = ((size_t)model->scratch_bytes + SEPARABLE_ALIGNMENT - 1) / SEPARABLE_ALIGNMENT;
+    const size_t units = ((size_t)handle->variant->scratch_bytes + SEPARABLE_ALIGNMENT - 1) / SEPARABLE_ALIGNMENT;
     handle->scratch_stride = units * SEPARABLE_ALIGNMENT;
-    status = allocate(handle, "arena", (uint64_t)model->arena_bytes, &handle->arena);
+    status = allocate(handle, "arena", (uint64_t)handle->variant->arena_bytes, &handle->arena);
     if (status == SEPARABLE_OK)
         status = allocate(handle, "scratch", (uint64_t)handle->scratch_stride * (uint64_t)threads, &handle->scratch);
     if (status == SEPARABLE_OK)
@@ -161,7 +151,7 @@ static void run_items(void *argument, int32_t worker, int32_t begin, int32_t end
     const separable_handle *handle = context->handle;
     const separable_step *step = context->step;
     for (int32_t i = step->zero.first; i < step->zero.first + step->zero.count; ++i) {
-        const separable_halo *halo = &handle->model->halos[i];
+        const separable_halo *halo = &handle->variant->halos[i];
         separable_zero_halo(context->frame->arena, halo, (int32_t)((int64_t)halo->blocks * begin / step->extent),
                             (int32_t)((int64_t)halo->blocks * end / step->extent));
     }
@@ -201,10 +191,10 @@ static int32_t run_steps(separable_handle *handle, const void *const inputs[], v
     const int32_t status = check_run(handle, inputs, outputs);
     if (status != SEPARABLE_OK)
         return status;
-    const separable_model *model = handle->model;
-    const separable_frame frame = {handle->arena, model->weights, inputs, outputs};
-    for (int32_t i = 0; i < model->step_count; ++i) {
-        const separable_step *step = &model->steps[i];
+    const separable_variant *variant = handle->variant;
+    const separable_frame frame = {handle->arena, handle->model->weights, inputs, outputs};
+    for (int32_t i = 0; i < variant->step_count; ++i) {
+        const separable_step *step = &variant->steps[i];
         const int64_t start = i < capacity ? separable_nanoseconds() : 0;
         run_step(handle, &frame, step);
         if (i < capacity) {
@@ -230,18 +220,23 @@ int32_t separable_profile(separable_handle *handle, const void *const inputs[], 
 {
     if (!handle)
         return SEPARABLE_INVALID_ARGUMENT;
-    const separable_model *model = handle->model;
+    const int32_t step_count = handle->variant ? handle->variant->step_count : handle->status;
     if (capacity == 0)
-        return model->step_count;
+        return step_count;
     pthread_mutex_lock(&handle->running);
     int32_t status;
     if (capacity < 0 || !times)
         status = fail(handle, SEPARABLE_INVALID_ARGUMENT, "%s: times is NULL or capacity, %" PRId32 ", negative",
-                      model->name, capacity);
+                      handle->model->name, capacity);
     else
         status = run_steps(handle, inputs, outputs, times, capacity);
     pthread_mutex_unlock(&handle->running);
-    return status == SEPARABLE_OK ? model->step_count : status;
+    return status == SEPARABLE_OK ? step_count : status;
+}
+
+const char *separable_variant_of(const separable_handle *handle)
+{
+    return handle && handle->variant ? handle->variant->name : "";
 }
 
 const char *separable_last_error(const separable_handle *handle)

@@ -1,7 +1,7 @@
 /*
  * What a generated model hands to the runtime: constant tables, and one function per step.
  *
- * A model is a straight line of steps. A step is a kernel over `extent` independent items; the runtime splits the items
+ * A model is a straight line of steps, once for each kind of CPU that it has kernels for. A step is a kernel over `extent` independent items; the runtime splits the items
  * among its threads and starts the next step when all of them are done.
  */
 #ifndef SEPARABLE_MODEL_H
@@ -46,7 +46,7 @@ typedef struct separable_halo {
     int32_t right_bytes;
 } separable_halo;
 
-/* The entries [first, first + count) of the model's halos. */
+/* The entries [first, first + count) of the variant's halos. */
 typedef struct separable_halo_range {
     int32_t first;
     int32_t count;
@@ -63,6 +63,18 @@ typedef struct separable_step {
     int64_t bytes;
 } separable_step;
 
+/* The steps of the model in kernels for one kind of CPU, and the memory they need. */
+typedef struct separable_variant {
+    const char *name;  /* of the target, as the user of the compiler types it */
+    uint64_t isa;      /* what the kernels need: a mask of the bits in isa_bits.h */
+    int32_t in_order;  /* whether they are made for cores that start instructions in program order */
+    const separable_step *steps;
+    const separable_halo *halos;
+    int32_t step_count;
+    int64_t arena_bytes;
+    int64_t scratch_bytes; /* of one thread */
+} separable_variant;
+
 typedef struct separable_tensor {
     const char *name;
     const char *dtype; /* numpy's name: "float32", ... */
@@ -76,17 +88,13 @@ typedef struct separable_model {
     const char *target;      /* the target's name, for messages */
     const char *description; /* JSON text */
     const unsigned char *weights;
-    const separable_step *steps;
-    const separable_halo *halos;
+    const separable_variant *variants; /* the preferred one first */
     const separable_tensor *inputs;
     const separable_tensor *outputs;
-    int32_t step_count;
+    int32_t variant_count;
     int32_t input_count;
     int32_t output_count;
     int32_t default_threads; /* 0: as many as the CPUs it may use */
-    int64_t arena_bytes;
-    int64_t scratch_bytes; /* of one thread */
-    uint64_t isa;          /* what the kernels need: a mask of the bits in isa_bits.h */
 } separable_model;
 
 /* The bodies of the NAME_* functions; see separable.h. */
@@ -96,5 +104,6 @@ int32_t separable_profile(separable_handle *handle, const void *const inputs[], 
                           separable_kernel_time times[], int32_t capacity);
 void separable_destroy(separable_handle *handle);
 const char *separable_last_error(const separable_handle *handle);
+const char *separable_variant_of(const separable_handle *handle);
 
 #endif

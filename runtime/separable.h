@@ -10,6 +10,7 @@
  *                        separable_kernel_time times[], int32_t capacity);
  *   void NAME_destroy(separable_handle *handle);
  *   const char *NAME_last_error(const separable_handle *handle);
+ *   const char *NAME_variant(const separable_handle *handle);
  *   const char *NAME_describe(void);
  *   int32_t NAME_abi_version(void);
  *
@@ -31,10 +32,13 @@
  *           kernels of the model, or a negative status. With capacity 0 it runs nothing and only returns the number.
  * destroy   ends the threads and frees everything; NULL is allowed. No call on the handle may be under way.
  * last_error  what went wrong in the latest failed call on the handle, "" if nothing did; valid until its next call.
- * describe  the model as JSON text: name, inputs, outputs (name, dtype, shape), target, isa, arena_bytes, ...
+ * variant   the name of the target whose kernels the handle runs, "" if create found none. A library for one CPU has one
+ *           variant; one for several takes the first that this CPU has the instructions for, made for cores like those
+ *           that the threads run on.
+ * describe  the model as JSON text: name, inputs, outputs (name, dtype, shape), target, isa, variants, arena_bytes, ...
  */
 #ifndef SEPARABLE_ABI_VERSION
-#define SEPARABLE_ABI_VERSION 1
+#define SEPARABLE_ABI_VERSION 2
 
 #include <stdint.h>
 
@@ -60,6 +64,7 @@ typedef struct separable_options {
     int32_t cores;        /* SEPARABLE_CORES_... */
     int32_t cpu_count;    /* length of cpus */
     const int32_t *cpus;  /* if not NULL: the numbers of the CPUs, whatever `cores` says; read by create only */
+    const char *variant;  /* if not NULL: the variant to run, by name; read by create only */
 } separable_options;
 
 typedef struct separable_handle separable_handle;

@@ -7,6 +7,9 @@ X is read one scalar at a time and broadcast, W is read as whole vectors, packed
 
     panel of NR vectors | ky | kx | k | [ v0 v1 .. | v0 v1 .. | .. ]  NR x lanes
 
+Kernels for several CPUs that share their weights agree on the channels of a panel; a register tile is then a part of
+one, or several of them side by side.
+
 A grouped convolution is the same with, for each panel, only the window of input channels that the panel's groups read;
 where a panel spans several groups, the weights outside of a channel's own group are zero.
 """
@@ -41,6 +44,9 @@ from separable.targets.row import Target
 L2_CYCLES_PER_VECTOR = 2
 """What a vector costs that comes from L2 instead of L1, roughly, on every core of the target table."""
 
+LINE_BYTES = 64
+"""A line of every cache of the target table."""
+
 _EXPOSED_LOADS, _EXPOSED_L2 = 0.305, 0.15
 """What part of loads, and of the way from L2, costs time although the multiply-adds would cover it."""
 
@@ -62,6 +68,7 @@ class Tile:
         pixels_outer: walk over pixels outside of channel panels: right when all panels stay in L2 and the image is
             large, which threads then share without each of them reading all of it; otherwise each panel stays in
             cache while it passes over the whole image, and the next one is fetched meanwhile.
+        panel: channel vectors of a panel of the packed weights, a multiple or a divisor of ``vectors``; 0: as many.
     """
 
     rows: int
@@ -69,6 +76,12 @@ class Tile:
     vectors: int
     unroll: int
     pixels_outer: bool
+    panel: int = 0
+
+    @property
+    def packed(self) -> int:
+        """Channel vectors of a panel."""
+        return self.panel or self.vectors
 
 
 def is_collapsed(w: Conv) -> bool:
@@ -132,14 +145,22 @@ def _channel_start(w: Conv, panel: tirx.Expr, vectors: int, size: int) -> tirx.E
     return tirx.min(start, w.in_channels - size)
 
 
+def shared_panel(w: Conv, target: Target) -> int:
+    """Channel vectors of a panel where kernels for several CPUs share it, else 0.
+
+    Grouped convolutions do not: which input channels a panel has follows from the register tile.
+    """
+    return target.panel_vectors if w.groups == 1 else 0
+
+
 def register_tiles(
-    rows: int, columns: int, blocks: int, depth: int, target: Target
+    rows: int, columns: int, blocks: int, depth: int, target: Target, panel: int = 0
 ) -> dict[tuple[int, int, int], float]:
     """Every register tile (rows, columns, channel vectors) that fits, with the cycles it takes for the whole layer.
 
     Each step over k costs the larger of its FMAs (not fewer than hide the FMA latency) and its loads; tiles that
     overlap compute twice. Where a panel of weights is too large for L1, every tile fetches it from L2
-    again: more pixels per weight are better then.
+    again: more pixels per weight are better then. If only a part of each line is needed, all of it comes.
 
     Args:
         rows: of the image that is walked.
@@ -147,9 +168,13 @@ def register_tiles(
         blocks: channel vectors of the output.
         depth: products that are summed for one output: taps x input channels.
         target: registers, FMA and load rates, L1.
+        panel: channel vectors of a panel of weights, of which a tile must be a multiple or a divisor; 0: any.
     """
     cycles: dict[tuple[int, int, int], float] = {}
     for vectors in range(1, min(blocks, 4 if rows * columns > 1 else 16) + 1):
+        if panel and panel % vectors and vectors % panel:
+            continue
+        fetched = max(vectors, min(panel, LINE_BYTES // (4 * target.lanes)))
         for tile_rows in range(1, min(rows, 4) + 1):
             for tile_columns in range(1, min(columns, 28) + 1):
                 pixels = tile_rows * tile_columns
@@ -159,17 +184,19 @@ def register_tiles(
                 # Exactly as many accumulators as hide the latency still stall at every hiccup: ask for a few more.
                 fma_cycles = max(pixels * vectors / target.fma_per_cycle, 1.2 * target.fma_latency)
                 load_cycles = loads_per_step(pixels, vectors, target) / target.loads_per_cycle
-                in_l1 = depth * vectors * target.lanes * 4 <= target.l1_bytes // 2
-                l2_cycles = 0 if in_l1 else vectors * L2_CYCLES_PER_VECTOR
+                in_l1 = depth * fetched * target.lanes * 4 <= target.l1_bytes // 2
+                l2_cycles = 0 if in_l1 else fetched * L2_CYCLES_PER_VECTOR
                 exposed = _EXPOSED_LOADS * load_cycles + _EXPOSED_L2 * l2_cycles
                 cost = max(fma_cycles, load_cycles, l2_cycles) + exposed
                 cycles[tile_rows, tile_columns, vectors] = tiles * cost
     return cycles
 
 
-def register_tile(rows: int, columns: int, blocks: int, depth: int, target: Target) -> tuple[int, int, int]:
+def register_tile(
+    rows: int, columns: int, blocks: int, depth: int, target: Target, panel: int = 0
+) -> tuple[int, int, int]:
     """The register tile with the least estimated cycles; arguments and result as of :func:`register_tiles`."""
-    cycles = register_tiles(rows, columns, blocks, depth, target)
+    cycles = register_tiles(rows, columns, blocks, depth, target, panel)
 
     def key(tile: tuple[int, int, int]) -> tuple[float, int, int]:
         tile_rows, tile_columns, vectors = tile
@@ -191,7 +218,8 @@ def unroll_of(size: int, accumulators: int, lanes: int) -> int:
 def default_tile(w: Conv, target: Target) -> Tile:
     """The register tile, and the order of the loops argued from L2."""
     rows, columns = grid(w)
-    tile_rows, tile_columns, vectors = register_tile(rows, columns, w.y.blocks, products(w), target)
+    panel = shared_panel(w, target)
+    tile_rows, tile_columns, vectors = register_tile(rows, columns, w.y.blocks, products(w), target, panel)
     size, _ = channel_window(w, vectors)
     weight_bytes = 4 * math.prod(w.window.size) * size * round_up(w.y.channels, vectors * w.y.lanes)
     pixels_outer = weight_bytes <= target.l2_bytes // 4 and w.x.nbytes > target.l2_bytes // 8
@@ -199,26 +227,31 @@ def default_tile(w: Conv, target: Target) -> Tile:
     # One block of four channels is a short loop; few of them do not pay for the second loop that streams need.
     if target.lane_operands and not pixels_outer and size % (2 * w.y.lanes) == 0 and size >= _STREAMED:
         unroll = 2 * w.y.lanes
-    return Tile(tile_rows, tile_columns, vectors, unroll, pixels_outer)
+    return Tile(tile_rows, tile_columns, vectors, unroll, pixels_outer, panel)
+
+
+def panels(w: Conv, tile: Tile) -> int:
+    """Panels of the packed weights: as many as the register tiles reach into."""
+    return -(-round_up(w.y.blocks, tile.vectors) // tile.packed)
 
 
 def pack(w: Conv, tile: Tile, weight: Array, bias: Array) -> list[Array]:
     """ONNX weights [out, in / groups, kh, kw] and bias [out] -> [panel, ky, kx, k, NR, lanes] and [blocks, lanes]."""
-    lanes, panel = w.y.lanes, tile.vectors * w.y.lanes
-    size, starts = channel_window(w, tile.vectors)
+    lanes, panel, count = w.y.lanes, tile.packed * w.y.lanes, panels(w, tile)
+    size, starts = channel_window(w, tile.packed)
     per_group_in, per_group_out = w.in_channels // w.groups, w.y.channels // w.groups
-    packed = np.zeros((len(starts), *w.window.size, size, panel), np.float32)
+    packed = np.zeros((count, *w.window.size, size, panel), np.float32)
     for channel in range(w.y.channels):
         index, lane = divmod(channel, panel)
         offset = channel // per_group_out * per_group_in - starts[index]
         packed[index, :, :, offset : offset + per_group_in, lane] = weight[channel].transpose(1, 2, 0)
     parts = streams(w, tile)
     if parts > 1:
-        in_parts = packed.reshape(len(starts), *w.window.size, parts, -1, 4, panel)
+        in_parts = packed.reshape(count, *w.window.size, parts, -1, 4, panel)
         packed = np.ascontiguousarray(in_parts.swapaxes(3, 4))
-    padded_bias = np.zeros(len(starts) * panel, np.float32)
+    padded_bias = np.zeros(round_up(w.y.blocks, tile.vectors) * lanes, np.float32)
     padded_bias[: w.y.channels] = bias
-    return [packed.reshape(len(starts), *w.window.size, size, tile.vectors, lanes), padded_bias.reshape(-1, lanes)]
+    return [packed.reshape(count, *w.window.size, size, tile.packed, lanes), padded_bias.reshape(-1, lanes)]
 
 
 def _pad_rows(w: Conv, x: te.Tensor, rows: int, columns: int) -> tuple[te.Tensor, int]:
@@ -272,14 +305,14 @@ def _image_pixel(
 def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
     """The kernel's mathematics: inputs X, W, B[, R] and output Y[block, row tile, row, column tile, column, lane]."""
     lanes, blocks = w.y.lanes, w.y.blocks
-    panels = -(-blocks // tile.vectors)
+    walked = round_up(blocks, tile.vectors)
     size, _ = channel_window(w, tile.vectors)
     parts = streams(w, tile)
     rows, columns = grid(w)
     tiled = (-(-rows // tile.rows), tile.rows, -(-columns // tile.columns), tile.columns)
     x = placeholder(w.x, "X")
-    weight = te.placeholder((panels, *w.window.size, size, tile.vectors, lanes), name="W")
-    bias = te.placeholder((panels * tile.vectors, lanes), name="B")
+    weight = te.placeholder((panels(w, tile), *w.window.size, size, tile.packed, lanes), name="W")
+    bias = te.placeholder((walked, lanes), name="B")
     arguments = [x, weight, bias]
 
     if isinstance(w.x, Plain):
@@ -310,13 +343,13 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
         co: tirx.Var, row_o: tirx.Var, row_i: tirx.Var, column_o: tirx.Var, column_i: tirx.Var, c: tirx.Var
     ) -> tirx.Expr:
         row, column = _pixel(w, tile, row_o, row_i, column_o, column_i)
-        panel = tirx.floordiv(co, tile.vectors)
-        channel = _channel_start(w, panel, tile.vectors, size) + k
+        channel = _channel_start(w, tirx.floordiv(co, tile.vectors), tile.vectors, size) + k
         pixel = read(channel, row * sy + ky * dy, column * sx + kx * dx)
-        product = pixel * weight[panel, ky, kx, _step(k, size, parts), tirx.floormod(co, tile.vectors), c]
+        panel, vector = tirx.floordiv(co, tile.packed), tirx.floormod(co, tile.packed)
+        product = pixel * weight[panel, ky, kx, _step(k, size, parts), vector, c]
         return te.sum(product, axis=[ky, kx, k])
 
-    acc = te.compute((panels * tile.vectors, *tiled, lanes), product, name="acc")
+    acc = te.compute((walked, *tiled, lanes), product, name="acc")
     if w.residual is not None:
         residual = placeholder(w.residual, "R")
         arguments.append(residual)
@@ -371,7 +404,7 @@ def schedule(sch: s_tir.Schedule, tile: Tile, parts: int, lane_operands: bool) -
         sch.parallel(item)
         # Each panel is used by many tiles: time enough to fetch the next one meanwhile.
         if not tile.pixels_outer and tiles > 1:
-            sch.annotate(k_o, PREFETCH, tiles)
+            sch.annotate(k_o, PREFETCH, tiles * max(1, tile.packed // tile.vectors))
     # The register tile: everything inside one step over k is straight-line code.
     unroll_all(sch, inner)
     sch.vectorize(c)

@@ -64,12 +64,12 @@ def decline(w: DepthwisePointwise, target: Target) -> str | None:
 
 def default_tile(w: DepthwisePointwise, target: Target) -> Tile:
     """The tiles of the halves by themselves, and the highest band that fits an eighth of L2 and leaves enough bands."""
-    _, columns, vectors = conv.register_tile(1, w.y.width, w.y.blocks, w.x.channels, target)
+    _, columns, vectors = conv.register_tile(1, w.y.width, w.y.blocks, w.x.channels, target, target.panel_vectors)
     unroll = conv.unroll_of(w.x.channels, columns * vectors, w.y.lanes)
     if target.lane_operands and w.x.channels % (2 * w.y.lanes) == 0:
         # One block of four channels is a short loop, and in a band the next one is near.
         unroll = 2 * w.y.lanes
-    pointwise = conv.Tile(1, columns, vectors, unroll, pixels_outer=True)
+    pointwise = conv.Tile(1, columns, vectors, unroll, pixels_outer=True, panel=target.panel_vectors)
     row_bytes = w.middle.blocks * w.y.lanes * 4 * round_up(w.y.width, columns)
     rows = max(1, min(target.l2_bytes // 8 // row_bytes, w.y.height // _MIN_BANDS, 4))
     first = depthwise.default_tile(w.depthwise, target)
@@ -97,14 +97,15 @@ def walked(w: DepthwisePointwise, tile: Tile) -> tuple[int, int]:
 
 def compute(w: DepthwisePointwise, tile: Tile) -> tirx.PrimFunc:
     """The kernel's mathematics: inputs X, Wd, Bd, Wp, Bp[, R] and output Y[block, row, column, lane]."""
-    lanes, depth, vectors = w.y.lanes, w.x.channels, tile.pointwise.vectors
-    panels = -(-w.y.blocks // vectors)
+    lanes, depth, packed = w.y.lanes, w.x.channels, tile.pointwise.packed
+    walked_blocks = round_up(w.y.blocks, tile.pointwise.vectors)
     rows, columns = walked(w, tile)
     x = placeholder(w.x, "X")
     weight = te.placeholder((w.x.blocks, *w.window.size, lanes), name="Wd")
     bias = te.placeholder((w.x.blocks, lanes), name="Bd")
-    point_weight = te.placeholder((panels, 1, 1, depth, vectors, lanes), name="Wp")
-    point_bias = te.placeholder((panels * vectors, lanes), name="Bp")
+    panels = conv.panels(w.pointwise, tile.pointwise)
+    point_weight = te.placeholder((panels, 1, 1, depth, packed, lanes), name="Wp")
+    point_bias = te.placeholder((walked_blocks, lanes), name="Bp")
     arguments = [x, weight, bias, point_weight, point_bias]
     ky, kx = te.reduce_axis((0, w.window.size[0]), "ky"), te.reduce_axis((0, w.window.size[1]), "kx")
     k = te.reduce_axis((0, depth), "k")
@@ -117,12 +118,12 @@ def compute(w: DepthwisePointwise, tile: Tile) -> tirx.PrimFunc:
 
     def product(co: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
         pixel = between[tirx.floordiv(k, lanes), row, column, tirx.floormod(k, lanes)]
-        panel = point_weight[tirx.floordiv(co, vectors), 0, 0, k, tirx.floormod(co, vectors), c]
+        panel = point_weight[tirx.floordiv(co, packed), 0, 0, k, tirx.floormod(co, packed), c]
         return te.sum(pixel * panel, axis=[k])
 
     sums = te.compute((w.x.blocks, rows, columns, lanes), tap, name="sums")
     between = te.compute(sums.shape, lambda b, r, q, c: w.between(sums(b, r, q, c), None), name="S")
-    acc = te.compute((panels * vectors, rows, columns, lanes), product, name="acc")
+    acc = te.compute((walked_blocks, rows, columns, lanes), product, name="acc")
     if w.residual is not None:
         residual = placeholder(w.residual, "R")
         arguments.append(residual)

@@ -30,6 +30,9 @@ TILES: Mapping[type[Workload], type[Tile]] = {
 }
 """The workloads that have a space, and the type of their tiles."""
 
+PANEL = "panel"
+"""The field of a tile that is no parameter to search: kernels that share their weights agree on it."""
+
 _HOPELESS = 1.25
 """Register tiles are left out whose estimated cycles exceed the best estimate by this factor."""
 
@@ -105,9 +108,14 @@ def space(w: Workload, target: Target) -> Space:
 
 
 def parameters(tile: Any) -> dict[str, int]:
-    """The integers inside of a tile by name, those of nested tiles behind a dot; a truth value counts as 0 or 1."""
+    """The integers inside of a tile by name, those of nested tiles behind a dot; a truth value counts as 0 or 1.
+
+    Without the panel, which the target decides.
+    """
     found: dict[str, int] = {}
     for field in fields(tile):
+        if field.name == PANEL:
+            continue
         value = getattr(tile, field.name)
         if is_dataclass(value):
             found |= {f"{field.name}.{name}": inner for name, inner in parameters(value).items()}
@@ -135,7 +143,8 @@ def fitted(w: Workload, tile: Tile, target: Target) -> Tile | None:
 def _conv(w: Conv, target: Target) -> Iterator[conv.Tile]:
     """Every register tile in reach of the best estimate, both orders of the loops, several unrollings."""
     rows, columns = conv.grid(w)
-    cycles = conv.register_tiles(rows, columns, w.y.blocks, conv.products(w), target)
+    panel = conv.shared_panel(w, target)
+    cycles = conv.register_tiles(rows, columns, w.y.blocks, conv.products(w), target, panel)
     default = conv.default_tile(w, target)
     # A plain input is walked row by row, and a single pixel has no order.
     ordered = isinstance(w.x, Blocked) and rows * columns > 1
@@ -143,7 +152,7 @@ def _conv(w: Conv, target: Target) -> Iterator[conv.Tile]:
     for shape in _in_reach(cycles):
         size, _ = conv.channel_window(w, vectors=shape[2])
         for unroll in _unrolls(size, math.prod(shape), default.unroll):
-            yield from (conv.Tile(*shape, unroll, order) for order in orders)
+            yield from (conv.Tile(*shape, unroll, order, panel) for order in orders)
 
 
 def _depthwise(w: Depthwise, target: Target) -> Iterator[depthwise.Tile]:
@@ -157,7 +166,7 @@ def _depthwise(w: Depthwise, target: Target) -> Iterator[depthwise.Tile]:
 def _depthwise_pointwise(w: DepthwisePointwise, target: Target) -> Iterator[depthwise_pointwise.Tile]:
     """Bands of a few rows, with the register tiles in reach of the best estimate for the pointwise half."""
     default = depthwise_pointwise.default_tile(w, target)
-    cycles = conv.register_tiles(1, w.y.width, w.y.blocks, w.x.channels, target)
+    cycles = conv.register_tiles(1, w.y.width, w.y.blocks, w.x.channels, target, target.panel_vectors)
     for _, columns, vectors in _in_reach(cycles)[:_BAND_SHAPES]:
         walked = round_up(w.y.width, columns)
         inner = [
@@ -167,7 +176,7 @@ def _depthwise_pointwise(w: DepthwisePointwise, target: Target) -> Iterator[dept
             if walked % width == 0 and rows * width + 3 <= target.vector_registers
         ]
         unroll = largest_divisor(w.x.channels, default.pointwise.unroll)
-        pointwise = conv.Tile(1, columns, vectors, unroll, pixels_outer=True)
+        pointwise = conv.Tile(1, columns, vectors, unroll, pixels_outer=True, panel=target.panel_vectors)
         for rows, first in itertools.product(range(1, min(_BAND_ROWS, w.y.height) + 1), inner):
             if rows % first.rows == 0:
                 yield depthwise_pointwise.Tile(rows, first, pointwise)

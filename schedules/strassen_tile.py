@@ -49,6 +49,8 @@ def decline(w: Conv, target: Target) -> str | None:
         return "its channels are no even number of vectors"
     if target.lane_operands:
         return "on Arm it was never measured"
+    if target.panel_channels:
+        return "kernels for several CPUs share its weights, packed for the direct convolution"
     by_strassen = Strassen(w)
     least, direct = cycles(by_strassen, default_tile(by_strassen, target), target), direct_cycles(w, target)
     if least > _WORTH_IT * direct:

@@ -13,14 +13,15 @@ from dataclasses import replace
 from separable.targets.row import KIB, MIB, Target
 
 _V8_0 = ("asimd",)
-_V8_0_CRC = (*_V8_0, "crc32")
-_V8_2 = (*_V8_0_CRC, "lse", "rdm", "rcpc", "dotprod", "fp16")
+_V8_2 = (*_V8_0, "crc32", "lse", "rdm", "rcpc", "dotprod", "fp16")
 
-# LLVM takes the cryptographic extension for granted, but chips without it exist (Raspberry Pi 3 and 4).
+# LLVM takes the cryptographic extension for granted, but chips without it exist (Raspberry Pi 3 and 4). CRC32 is an
+# option of Armv8.0, too, and of no use to a kernel.
 _NO_CRYPTO = ("-aes", "-sha2")
+_V8_0_ONLY = (*_NO_CRYPTO, "-crc")
 
 ARM64 = Target(
-    name="arm64",
+    name="arm64:generic",
     arch="aarch64",
     os="linux",
     libc="glibc",
@@ -47,8 +48,7 @@ CORTEX_A53 = replace(
     ARM64,
     name="arm64:cortex-a53",
     cpu="cortex-a53",
-    features=_NO_CRYPTO,
-    isa=_V8_0_CRC,
+    features=_V8_0_ONLY,
     # Two 64-bit pipes: one 128-bit FMLA per cycle, its product reaches the accumulator after 4 cycles; a 128-bit load
     # takes the load pipe for two [ncnn, llvm]. 512 KiB of L2 for four cores (Raspberry Pi 3).
     fma_per_cycle=1,
@@ -58,6 +58,7 @@ CORTEX_A55 = replace(
     CORTEX_A53,
     name="arm64:cortex-a55",
     cpu="cortex-a55",
+    features=_NO_CRYPTO,
     isa=_V8_2,
     # FMLA Q-form: one per cycle, latency 4; loads of 64 bits per cycle [sog, llvm]. 128 KiB private L2, 1 MiB L3.
     l3_bytes=1 * MIB,
@@ -90,6 +91,7 @@ CORTEX_A76 = replace(
     CORTEX_A72,
     name="arm64:cortex-a76",
     cpu="cortex-a76",
+    features=_NO_CRYPTO,
     isa=_V8_2,
     # Two 128-bit pipes, FMLA 4 cycles, 2 through the accumulator; two 128-bit loads [sog]; 64 KiB L1 [trm]. 256 KiB of
     # private L2, 2 MiB of L3 (Snapdragon 855).

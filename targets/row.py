@@ -42,6 +42,8 @@ class Target:
         l3_bytes: last-level cache that the cores share; 0 where L2 is the last.
         in_order: whether instructions start in program order, so that loads must be placed well ahead of their use.
         core_class: what the core is built for: the small and the big cores of a phone, or a server/desktop.
+        panel_channels: output channels that lie together in the packed weights of convolutions: what the variants of
+            one library agree on, so that each weight is stored once; 0: as many as suit the kernel.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Target:
     l3_bytes: int
     in_order: bool
     core_class: CoreClass
+    panel_channels: int = 0
 
     def with_feature(self, isa_name: str, llvm_feature: str) -> Target:
         """This row with one more extension, named after it; itself where it has the extension already."""
@@ -79,6 +82,11 @@ class Target:
     def lanes(self) -> int:
         """Number of float32 values in one vector."""
         return self.vector_bits // 32
+
+    @property
+    def panel_vectors(self) -> int:
+        """``panel_channels`` in vectors."""
+        return self.panel_channels // self.lanes
 
     @property
     def lane_operands(self) -> bool:

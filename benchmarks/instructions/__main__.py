@@ -38,7 +38,7 @@ def main(
     ] = "v1-1.0-224,v1-0.25-128",
     targets: Annotated[
         str, typer.Option(help="arm64 targets, with commas between.")
-    ] = "arm64,arm64:cortex-a53,arm64:cortex-a55,arm64:cortex-a76,arm64:neoverse-n1",
+    ] = "arm64:generic,arm64:cortex-a53,arm64:cortex-a55,arm64:cortex-a76,arm64:neoverse-n1",
 ) -> None:
     """Count the instructions of one inference on one thread, in millions."""
     console = Console(highlight=False)

@@ -140,6 +140,8 @@ def _summary(compiled: Compiled) -> list[tuple[str, str]]:
     ]
     if "max_error" in manifest:
         facts.append(("max error", f"{manifest['max_error']:.1e} of the range, to {manifest['verified_against']}"))
+    if len(manifest["variants"]) > 1:
+        facts += [("variant", f"{v['name']}, {bytes_text(v['code_bytes'])} of code") for v in manifest["variants"]]
     phases = ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in compiled.seconds.items())
     facts.append(("seconds", f"{sum(compiled.seconds.values()):.1f}: {phases}"))
     here = runs_here(manifest["arch"], manifest["libc"])

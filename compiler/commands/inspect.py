@@ -41,11 +41,15 @@ def inspect_command(
 def _inspect_model(options: CompileOptions) -> None:
     with PhaseDisplay() as display:
         display("load compiler", 0)
-        from separable.compiler.pipeline import Phases, build_model
+        from separable.compiler.pipeline import Phases, build_variants, resolve_variants
         from separable.compiler.report import folded_nodes, layers_of
 
         display("load compiler", 1)
-        built = build_model(options, Phases(display))
+        variants = resolve_variants(options.target)
+        (built,) = build_variants(options, variants.rows[:1], Phases(display))
+    if len(variants.rows) > 1:
+        names = ", ".join(row.name for row in variants.rows)
+        print_note(f"{variants.name} has kernels for {names}; these are those of the first")
     for note in built.notes:
         print_note(note)
     layers = layers_of(built.program, built.scheduled)
@@ -83,6 +87,8 @@ def _library_facts(library: Path, manifest: Mapping[str, Any]) -> list[tuple[str
         facts += [(role[:-1], f"{spec['name']} {spec['dtype']}{spec['shape']}") for spec in manifest[role]]
     needs = ", ".join(manifest["isa"])
     facts.append(("target", f"{manifest['target']} ({manifest['arch']}), needs {needs}"))
+    variants = manifest.get("variants", [])
+    facts += [("variant", _variant(entry)) for entry in variants if len(variants) > 1]
     facts.append(("weights", bytes_text(manifest["weight_bytes"])))
     if "code_bytes" in manifest:
         facts.append(("code", bytes_text(manifest["code_bytes"])))
@@ -93,6 +99,11 @@ def _library_facts(library: Path, manifest: Mapping[str, Any]) -> list[tuple[str
         facts.append(("max error", f"{manifest['max_error']:.1e} of the range, to {manifest['verified_against']}"))
     facts.append(("made by", ", ".join(f"{name} {number}" for name, number in manifest["versions"].items())))
     return facts
+
+
+def _variant(entry: Mapping[str, Any]) -> str:
+    code = f"{bytes_text(entry['code_bytes'])} of code, " if "code_bytes" in entry else ""
+    return f"{entry['name']}: {code}arena {bytes_text(entry['arena_bytes'])}, needs {', '.join(entry['isa'])}"
 
 
 def _arena(shared: int, unshared: int | None) -> str:

@@ -65,6 +65,10 @@ def run_command(
     cores: Annotated[
         str | None, typer.Option(metavar="big|all|N,...", help="CPUs that the threads run on. [default: big]")
     ] = None,
+    variant: Annotated[
+        str | None,
+        typer.Option(metavar="TARGET", help="Kernels to run in a library for several CPUs. [default: the best here]"),
+    ] = None,
     repeat: Annotated[int, typer.Option(min=1, help="Timed runs after the warm-up.")] = 20,
     profile: Annotated[bool, typer.Option("--profile", help="Time every kernel.")] = False,
     output: Annotated[
@@ -78,7 +82,9 @@ def run_command(
     if profile and threads is None:
         threads = 1
     names = read_labels(labels) if labels else None
-    with load(library_in(library), threads, parse_cores(cores) if cores else None) as model:
+    with load(library_in(library), threads, parse_cores(cores) if cores else None, variant) as model:
+        if len(model.manifest["variants"]) > 1:
+            print_note(f"the kernels for {model.variant} run, of {_names(model.manifest['variants'])}")
         if files:
             inputs = read_inputs(model.inputs, files, mean=parse_channels(mean), std=parse_channels(std))
         else:
@@ -107,6 +113,10 @@ def save_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
             np.savez(file, **arrays)  # type: ignore[arg-type]  # the stub sees the flag allow_pickle among the names
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _names(variants: Sequence[Mapping[str, str]]) -> str:
+    return ", ".join(entry["name"] for entry in variants)
 
 
 def _usable(threads: int) -> int:

@@ -6,7 +6,7 @@ from separable.compiler.commands.terminal import new_table, print_note, stdout
 from separable.targets.errors import UnsupportedHost
 from separable.targets.host import detect_host
 from separable.targets.row import KIB, Target
-from separable.targets.table import all_targets, system_targets
+from separable.targets.table import all_targets, fat_targets, find_variants, system_targets
 
 
 def targets_command() -> None:
@@ -22,8 +22,10 @@ def targets_command() -> None:
     for target in all_targets():
         table.add_row(*_cells(target))
     stdout().print(table)
-    generic = [target.name for target in system_targets() if ":" not in target.name]
-    print_note(f"for Android and for Linux with musl, with the CPUs above: {', '.join(generic)}")
+    for name in fat_targets():
+        print_note(f"{name}: one library with kernels for {', '.join(row.name for row in find_variants(name).rows)}")
+    archs = dict.fromkeys(target.name.partition(":")[0] for target in system_targets())
+    print_note(f"for Android and for Linux with musl, with the CPUs above: {', '.join(archs)}")
 
 
 def _cells(target: Target) -> tuple[str, ...]:

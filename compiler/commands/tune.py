@@ -74,9 +74,13 @@ def tune_command(
 
 def _tune(options: TuneOptions) -> None:
     from separable.compiler.peak import measure_peak
+    from separable.compiler.pipeline import resolve_target, resolve_variants
     from separable.compiler.tuning.tune import tune_model
     from separable.compiler.tuning.view import TuneView, plot_curve, result_table, verdict_text
 
+    row = resolve_target(options.target)
+    if len(resolve_variants(options.target).rows) > 1:
+        print_note(f"{options.target} is several CPUs in one library; tuned is {row.name}, for a library of its own")
     peak = measure_peak(options.threads).gflops if options.tracker is None and options.target == "native" else None
     with TuneView(peak) as view:
         try:
@@ -94,5 +98,5 @@ def _tune(options: TuneOptions) -> None:
     ]
     if plot_curve(view.curve, curve):
         facts.append(("plot", str(curve)))
-    facts.append(("next", f"separable compile {options.model} --target {options.target} --records {options.records}"))
+    facts.append(("next", f"separable compile {options.model} --target {row.name} --records {options.records}"))
     print_facts(facts)

@@ -16,7 +16,7 @@ from separable.targets.row import Target
 from separable.targets.toolchain import compile_and_link, run_zig
 
 LIBC = (
-    *("calloc", "free", "posix_memalign", "memcpy", "memmove", "memset"),
+    *("calloc", "free", "posix_memalign", "memcpy", "memmove", "memset", "strcmp"),
     *("snprintf", "vsnprintf", "strtol"),
     *("open", "read", "close", "syscall", "sysconf", "getauxval", "clock_gettime"),
     *("pthread_create", "pthread_join", "pthread_sigmask", "sigfillset"),

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from separable.compiler.emit.weights import SYMBOL, WeightBlob
 from separable.compiler.importer import TensorSpec
 from separable.compiler.plan_memory import MemoryPlan
 from separable.compiler.program import Program, Step, Value
-from separable.compiler.schedule import Scheduled, ScheduledKernel
+from separable.compiler.schedule import ScheduledKernel
 from separable.schedules.call import Call
 from separable.schedules.tensor import DTYPE_BYTES, Blocked, Plain
 from separable.targets.row import Target
+
+if TYPE_CHECKING:
+    from separable.compiler.pipeline import Built
 
 RUNTIME = Path(__file__).resolve().parents[2] / "runtime"
 OPS = "ops"
@@ -41,6 +45,7 @@ int32_t {name}_profile(separable_handle *handle, const void *const inputs[], voi
     separable_kernel_time times[], int32_t capacity);
 void {name}_destroy(separable_handle *handle);
 const char *{name}_last_error(const separable_handle *handle);
+const char *{name}_variant(const separable_handle *handle);
 const char *{name}_describe(void);
 int32_t {name}_abi_version(void);
 """
@@ -70,6 +75,11 @@ SEPARABLE_EXPORT void {name}_destroy(separable_handle *handle)
 SEPARABLE_EXPORT const char *{name}_last_error(const separable_handle *handle)
 {{
     return separable_last_error(handle);
+}}
+
+SEPARABLE_EXPORT const char *{name}_variant(const separable_handle *handle)
+{{
+    return separable_variant_of(handle);
 }}
 
 SEPARABLE_EXPORT const char *{name}_describe(void)
@@ -106,59 +116,48 @@ def header_source(name: str, inputs: Sequence[TensorSpec], outputs: Sequence[Ten
 
 def model_source(
     name: str,
+    variants: Sequence[Built],
     *,
-    program: Program,
-    scheduled: Scheduled,
-    plan: MemoryPlan,
+    target: str,
     blob: WeightBlob,
-    inputs: Sequence[TensorSpec],
-    outputs: Sequence[TensorSpec],
-    target: Target,
     threads: int,
     description: Mapping[str, Any],
 ) -> str:
-    """``NAME.c``."""
-    addresses = _Addresses(program, plan)
-    lines = [f"/* Generated for model {name}, target {target.name}. */", '#include "model.h"']
-    lines += [f'#include "{OPS}/{source}.h"' for source in called_sources(scheduled)] + [""]
+    """``NAME.c``.
+
+    Args:
+        name: of the model.
+        variants: the same model for one CPU or several, the preferred one first.
+        target: what the library is compiled for, for messages.
+        blob: the constants of all steps of all variants, one after the other.
+        threads: that the model uses if its user names no number; 0: as many as the CPUs.
+        description: what the model tells about itself.
+    """
+    inputs, outputs = variants[0].imported.inputs, variants[0].imported.outputs
+    lines = [f"/* Generated for model {name}, target {target}. */", '#include "model.h"']
+    lines += [f'#include "{OPS}/{source}.h"' for source in called_sources(variants)] + [""]
     lines += [f"extern const unsigned char {SYMBOL}[];", ""]
-    for kernel in scheduled.kernels:
-        lines += _kernel_declaration(kernel)
-    lines.append("")
-    halos: list[str] = []
-    steps: list[str] = []
-    for index, (step, kernel) in enumerate(zip(program.steps, scheduled.calls, strict=True)):
-        lines += _step_function(index, step, kernel.name, addresses, blob.offsets[index])
-        zero, traffic = _halo(step, addresses), _traffic(step, scheduled.constants[index])
-        flops = 2 * step.workload.macs
-        steps.append(
-            f"    {{{_text('+'.join(step.nodes))}, {_text(kernel.name)}, step_{index}, {kernel.lowered.extent}, "
-            f"{thread_limit(flops, traffic, target)}, {{{len(halos)}, {1 if zero else 0}}}, {flops}, {traffic}}},"
-        )
-        halos += [zero] if zero else []
-    lines += ["static const separable_step steps[] = {", *steps, "};", ""]
-    if halos:
-        lines += ["static const separable_halo halos[] = {", *halos, "};", ""]
+    entries, offsets = [], iter(blob.offsets)
+    for index, variant in enumerate(variants):
+        code, entry = _variant(f"variant_{index}", variant, list(islice(offsets, len(variant.program.steps))))
+        lines += code
+        entries.append(entry)
+    lines += ["static const separable_variant variants[] = {", *entries, "};", ""]
     for role, specs in (("inputs", inputs), ("outputs", outputs)):
         lines += [f"static const separable_tensor {role}[] = {{", *(_tensor(spec) for spec in specs), "};", ""]
-    scratch = max((kernel.lowered.scratch_bytes for kernel in scheduled.kernels), default=0)
     lines += [
         "static const separable_model model = {",
         f"    .name = {_text(name)},",
-        f"    .target = {_text(target.name)},",
+        f"    .target = {_text(target)},",
         f"    .description = {_text(json.dumps(description))},",
         f"    .weights = {SYMBOL},",
-        "    .steps = steps,",
-        f"    .halos = {'halos' if halos else '0'},",
+        "    .variants = variants,",
         "    .inputs = inputs,",
         "    .outputs = outputs,",
-        f"    .step_count = {len(steps)},",
+        f"    .variant_count = {len(variants)},",
         f"    .input_count = {len(inputs)},",
         f"    .output_count = {len(outputs)},",
         f"    .default_threads = {threads},",
-        f"    .arena_bytes = {plan.arena_bytes},",
-        f"    .scratch_bytes = {scratch},",
-        f"    .isa = UINT64_C({isa_mask(target):#x}),",
         "};",
         "",
         _API.format(name=name),
@@ -166,9 +165,43 @@ def model_source(
     return "\n".join(lines)
 
 
-def called_sources(scheduled: Scheduled) -> list[str]:
+def called_sources(variants: Sequence[Built]) -> list[str]:
     """Names of the files of ``runtime/ops`` that kernels are in."""
-    return sorted({kernel.lowered.source for kernel in scheduled.kernels if isinstance(kernel.lowered, Call)})
+    kernels = [kernel for variant in variants for kernel in variant.scheduled.kernels]
+    return sorted({kernel.lowered.source for kernel in kernels if isinstance(kernel.lowered, Call)})
+
+
+def _variant(prefix: str, built: Built, offsets: Sequence[Sequence[int]]) -> tuple[list[str], str]:
+    """The functions and tables of a variant, and its entry in the table of variants."""
+    program, scheduled, target = built.program, built.scheduled, built.target
+    addresses = _Addresses(program, built.plan)
+    lines = [line for kernel in scheduled.kernels for line in _kernel_declaration(kernel)] + [""]
+    halos: list[str] = []
+    steps: list[str] = []
+    for index, (step, kernel) in enumerate(zip(program.steps, scheduled.calls, strict=True)):
+        function = f"{prefix}_step_{index}"
+        lines += _step_function(function, step, kernel.name, addresses, offsets[index])
+        zero, traffic = _halo(step, addresses), _traffic(step, scheduled.constants[index])
+        flops = 2 * step.workload.macs
+        steps.append(
+            f"    {{{_text('+'.join(step.nodes))}, {_text(kernel.name)}, {function}, {kernel.lowered.extent}, "
+            f"{thread_limit(flops, traffic, target)}, {{{len(halos)}, {1 if zero else 0}}}, {flops}, {traffic}}},"
+        )
+        halos += [zero] if zero else []
+    lines += [f"static const separable_step {prefix}_steps[] = {{", *steps, "};", ""]
+    if halos:
+        lines += [f"static const separable_halo {prefix}_halos[] = {{", *halos, "};", ""]
+    fields = {
+        "name": _text(target.name),
+        "isa": f"UINT64_C({isa_mask(target):#x})",
+        "in_order": int(target.in_order),
+        "steps": f"{prefix}_steps",
+        "halos": f"{prefix}_halos" if halos else 0,
+        "step_count": len(steps),
+        "arena_bytes": built.plan.arena_bytes,
+        "scratch_bytes": scheduled.scratch_bytes,
+    }
+    return lines, f"    {{{', '.join(f'.{field} = {value}' for field, value in fields.items())}}},"
 
 
 def _kernel_declaration(kernel: ScheduledKernel) -> list[str]:
@@ -202,14 +235,14 @@ class _Addresses:
         return f"({kind}){base} + {value.byte_offset}" if value.byte_offset else base
 
 
-def _step_function(index: int, step: Step, kernel: str, addresses: _Addresses, offsets: Sequence[int]) -> list[str]:
+def _step_function(name: str, step: Step, kernel: str, addresses: _Addresses, offsets: Sequence[int]) -> list[str]:
     residual = getattr(step.workload, "residual", None) is not None
     inputs = [addresses.of(value, constant=True) for value in step.inputs]
     weights = [f"f->weights + {offset}" for offset in offsets]
     tail = [inputs.pop()] if residual else []
     arguments = ", ".join([*inputs, *weights, *tail, addresses.of(step.output, constant=False)])
     return [
-        f"static void step_{index}(const separable_frame *f, void *scratch, int32_t begin, int32_t end)",
+        f"static void {name}(const separable_frame *f, void *scratch, int32_t begin, int32_t end)",
         "{",
         f"    {kernel}({arguments}, scratch, begin, end);",
         "}",

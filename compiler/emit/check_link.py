@@ -14,7 +14,7 @@ from elftools.elf.sections import SymbolTableSection
 from separable.compiler.errors import LinkError
 from separable.targets.row import Libc, Target
 
-FUNCTIONS = ("create", "run", "profile", "destroy", "last_error", "describe", "abi_version")
+FUNCTIONS = ("create", "run", "profile", "destroy", "last_error", "variant", "describe", "abi_version")
 """What a library exports, after the model's name and an underscore."""
 
 _MACHINES = {"x86_64": "EM_X86_64", "aarch64": "EM_AARCH64", "armv7": "EM_ARM"}

@@ -15,7 +15,7 @@ from separable.targets.errors import ToolchainError, ToolchainNotFound
 from separable.targets.row import Target
 from separable.targets.toolchain import compile_and_link
 
-_RUNTIME_SOURCES = ("cores.c", "halo.c", "isa.c", "model.c", "threads.c")
+_RUNTIME_SOURCES = ("cores.c", "halo.c", "isa.c", "model.c", "threads.c", "variant.c")
 
 
 def link_library(output: Path, name: str, target: Target, sources: Sequence[Path], objects: Sequence[Path]) -> None:
@@ -51,6 +51,12 @@ def _link_for_linux(
         *(["-dynamic"] if target.libc == "musl" else []),
     ]
     compile_and_link(output, target=target, sources=sources, objects=objects, include_dirs=[RUNTIME], flags=flags)
+
+
+def code_bytes(path: Path) -> int:
+    """Bytes of the code in an object or library."""
+    with path.open("rb") as file:
+        return sum(s.data_size for s in ELFFile(file).iter_sections() if s.name.startswith(".text"))
 
 
 def library_sizes(path: Path) -> dict[str, int]:

@@ -23,13 +23,14 @@ def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
     weights = next((parameter for parameter in func.params if parameter.name == "W"), None)
     if weights is None:
         return func
-    panel_elements = math.prod(int(dim) for dim in weights.ty.shape[1:])
+    elements = math.prod(int(dim) for dim in weights.ty.shape)
 
     def add_prefetch(loop: tirx.For, item_loop: tirx.For) -> tirx.For:
         annotations = dict(loop.annotations)
         if PREFETCH not in annotations:
             return loop
         items_per_panel = int(annotations.pop(PREFETCH))
+        panel_elements = elements // -(-int(item_loop.extent) // items_per_panel)
         panel = tirx.floordiv(item_loop.loop_var, items_per_panel)
         position, steps = tirx.floormod(item_loop.loop_var, items_per_panel), items_per_panel
         for around in _loops_around(loop, item_loop):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from separable.schedules.kernel import Array
@@ -26,19 +27,27 @@ class WeightBlob:
 
 
 def pack_weights(constants: Sequence[Sequence[Array]]) -> WeightBlob:
-    """Concatenate constants, 64-byte aligned; equal ones are stored once."""
+    """Concatenate constants, 64-byte aligned.
+
+    Equal ones are stored once, and so are those that only differ in how many zeros fill them up at their end: kernels
+    for several CPUs take the same weights and reach differently far beyond them.
+    """
+    contents = [[array.tobytes() for array in step] for step in constants]
+    keys = [[content.rstrip(b"\0") for content in step] for step in contents]
+    longest: dict[bytes, bytes] = {}
+    for key, content in zip(chain(*keys), chain(*contents), strict=True):
+        longest[key] = max(longest.get(key, b""), content, key=len)
     data = bytearray()
     known: dict[bytes, int] = {}
     offsets: list[list[int]] = []
-    for step in constants:
+    for step in keys:
         offsets.append([])
-        for array in step:
-            content = array.tobytes()
-            if content not in known:
+        for key in step:
+            if key not in known:
                 data.extend(bytes(-len(data) % ALIGNMENT))
-                known[content] = len(data)
-                data.extend(content)
-            offsets[-1].append(known[content])
+                known[key] = len(data)
+                data.extend(longest[key])
+            offsets[-1].append(known[key])
     return WeightBlob(bytes(data), offsets)
 
 

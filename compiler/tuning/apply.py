@@ -15,7 +15,7 @@ from separable.compiler.errors import CompileError
 from separable.compiler.program import Program
 from separable.compiler.tuning.records import Record, best_records, load_all, row_key
 from separable.schedules.registry import kind
-from separable.schedules.space import Tile, fitted, has_space, space
+from separable.schedules.space import Tile, fitted, has_space, parameters, space
 from separable.schedules.tensor import Blocked
 from separable.schedules.workload import Conv, Dense, Depthwise, DepthwisePointwise, Workload
 from separable.targets.row import Target
@@ -49,8 +49,12 @@ class Chosen:
 class RecordedTiles:
     """The tiles of some records files for one row and number of threads."""
 
-    def __init__(self, paths: Sequence[Path], target: Target, threads: int = 1) -> None:
+    def __init__(
+        self, paths: Sequence[Path], target: Target, threads: int = 1, siblings: Sequence[Target] = ()
+    ) -> None:
         """Read files, the later ones outweighing earlier ones, and the records that ship with the package.
+
+        ``siblings`` are the rows that go into the same library: records for them are not foreign.
 
         Raises:
             InvalidRecord, TuningError: a file is malformed or cannot be read.
@@ -63,8 +67,10 @@ class RecordedTiles:
         # The shipped ones only for the very workloads they were measured on: nobody asked for more.
         self._similar = _for_threads(best_records(given.records).values(), row_key(target), threads)
         self._notes = [*shipped.notes, *given.notes]
-        if foreign := sum(record.target != row_key(target) for record in given.records):
-            self._notes.append(f"{foreign} records are for other targets than {row_key(target)}; they are not used")
+        known = {row_key(row) for row in (target, *siblings)}
+        if foreign := sum(record.target not in known for record in given.records):
+            ours = ", ".join(sorted(known))
+            self._notes.append(f"{foreign} records are for other targets than {ours}; they are not used")
 
     @property
     def notes(self) -> list[str]:
@@ -79,11 +85,12 @@ class RecordedTiles:
         if not has_space(w) or not self._best:
             return None
         exact = self._best.get(w)
-        if exact is not None and exact.tile in space(w, self._target).tiles:
-            return Chosen(exact.tile, RECORD)
+        known = space(w, self._target).tile(parameters(exact.tile)) if exact is not None else None
+        if known is not None:
+            return Chosen(known, RECORD)
         near = nearest(w, self._similar.values())
         # Where the default was the best, it is so for this one, too, as computed for its own dimensions.
-        if near is None or near.tile == space(near.workload, self._target).default:
+        if near is None or parameters(near.tile) == parameters(space(near.workload, self._target).default):
             return None
         tile = fitted(w, near.tile, self._target)
         return None if tile is None else Chosen(tile, NEAREST, near.workload)

@@ -15,7 +15,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from separable.schedules import conv, dense, depthwise, depthwise_pointwise
 from separable.schedules.epilogue import ACTIVATIONS, Activation, Epilogue
-from separable.schedules.space import TILES, Tile
+from separable.schedules.space import PANEL, TILES, Tile
 from separable.schedules.tensor import DTYPE_BYTES, Blocked, Halo, Plain
 from separable.schedules.workload import Conv, Dense, Depthwise, DepthwisePointwise, Window, Workload
 
@@ -48,7 +48,7 @@ _FROM_ZERO = {"top", "left", "bottom", "right", "pad"}
 def encode(value: Any) -> Any:
     """A workload or tile as a value for ``json.dumps``."""
     if is_dataclass(value) and type(value) in _NAMES:
-        values = {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+        values = {field.name: encode(getattr(value, field.name)) for field in fields(value) if field.name != PANEL}
         return {_TYPE: _NAMES[type(value)], **values}
     if isinstance(value, tuple):
         return [encode(element) for element in value]
@@ -145,6 +145,8 @@ def _hints(cls: type) -> dict[str, tuple[Any, ...]]:
     """The types that each field of a class may have."""
     found = {}
     for name, hint in get_type_hints(cls).items():
+        if name == PANEL:
+            continue
         union = get_origin(hint) in (Union, types.UnionType)
         found[name] = get_args(hint) if union else (hint,)
     return found

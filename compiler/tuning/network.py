@@ -45,7 +45,7 @@ _MOST_DUELS, _MORE = 8, 2
 _PATIENCE = 4
 _TIMEOUT_S = 60.0
 _MEMORY_BYTES = 4 << 30
-_SOURCES = ("network_main.c", "harness.c", "cores.c", "halo.c", "isa.c", "model.c", "threads.c")
+_SOURCES = ("network_main.c", "harness.c", "cores.c", "halo.c", "isa.c", "model.c", "threads.c", "variant.c")
 
 
 @dataclass(frozen=True)
@@ -239,13 +239,9 @@ class NetworkBench:
         source.write_text(
             model_source(
                 "network",
-                program=built.program,
-                scheduled=built.scheduled,
-                plan=built.plan,
+                [built],
+                target=built.target.name,
                 blob=blob,
-                inputs=built.imported.inputs,
-                outputs=built.imported.outputs,
-                target=built.target,
                 threads=self._threads,
                 description={},
             )
@@ -255,7 +251,7 @@ class NetworkBench:
             self._linker.compile(write_weights(blob, work), work / "weights.o"),
             *(self._object(kernel) for kernel in built.scheduled.kernels if not isinstance(kernel.lowered, Call)),
         ]
-        sources = (*_SOURCES, *(f"{OPS}/{source}.c" for source in called_sources(built.scheduled)))
+        sources = (*_SOURCES, *(f"{OPS}/{source}.c" for source in called_sources([built])))
         program = self._linker.link(self._folder / f"network_{self._serial}.exe", sources, objects)
         for path in work.iterdir():
             path.unlink()

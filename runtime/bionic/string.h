@@ -5,5 +5,6 @@
 
 void *memcpy(void *to, const void *from, size_t size);
 void *memset(void *memory, int byte, size_t size);
+int strcmp(const char *one, const char *other);
 
 #endif

@@ -118,7 +118,7 @@ class TestCompileAndVerify:
 
     def test_another_architecture_is_refused_before_any_work(self, tmp_path: Path) -> None:
         foreign = "x86-64" if platform.machine() == "aarch64" else "arm64"
-        with pytest.raises(CompileError, match=f"for {find_target(foreign).name} .* cannot be verified on this"):
+        with pytest.raises(CompileError, match=f"for {foreign} .* cannot be verified on this"):
             compile_model(CompileOptions(tmp_path / "none.onnx", target=foreign, verify=True))
 
     def test_this_architecture_is_accepted(self) -> None:

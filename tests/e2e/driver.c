@@ -1,8 +1,9 @@
 /*
- * Runs any compiled model from C: driver LIBRARY NAME THREADS IMAGES INPUT... -- OUTPUT=BYTES...
+ * Runs any compiled model from C: driver LIBRARY NAME THREADS[:VARIANT] IMAGES INPUT... -- OUTPUT=BYTES...
  *
  * Inputs and outputs are files of raw bytes. An input file that holds several images is run image by image. Whatever
  * touches memory beyond its buffers, reads what was never written, or allocates during a run makes this program fail.
+ * It prints the name of the variant that ran.
  */
 #include <dlfcn.h>
 #include <stdint.h>
@@ -18,7 +19,7 @@ enum { MAX_TENSORS = 8 };
 typedef int32_t create_function(const separable_options *, separable_handle **);
 typedef int32_t run_function(separable_handle *, const void *const[], void *const[]);
 typedef void destroy_function(separable_handle *);
-typedef const char *last_error_function(const separable_handle *);
+typedef const char *text_function(const separable_handle *);
 
 static void *symbol(void *library, const char *name, const char *function)
 {
@@ -52,7 +53,7 @@ static unsigned char *read_file(const char *path, long *size)
 int main(int argc, char **argv)
 {
     if (argc < 7) {
-        fprintf(stderr, "usage: driver LIBRARY NAME THREADS IMAGES INPUT... -- OUTPUT=BYTES...\n");
+        fprintf(stderr, "usage: driver LIBRARY NAME THREADS[:VARIANT] IMAGES INPUT... -- OUTPUT=BYTES...\n");
         return 2;
     }
     void *library = dlopen(argv[1], RTLD_NOW);
@@ -63,7 +64,8 @@ int main(int argc, char **argv)
     create_function *create = (create_function *)symbol(library, argv[2], "create");
     run_function *run = (run_function *)symbol(library, argv[2], "run");
     destroy_function *destroy = (destroy_function *)symbol(library, argv[2], "destroy");
-    last_error_function *last_error = (last_error_function *)symbol(library, argv[2], "last_error");
+    text_function *last_error = (text_function *)symbol(library, argv[2], "last_error");
+    text_function *variant = (text_function *)symbol(library, argv[2], "variant");
 
     const unsigned char *inputs[MAX_TENSORS];
     long input_bytes[MAX_TENSORS], output_bytes[MAX_TENSORS];
@@ -83,13 +85,17 @@ int main(int argc, char **argv)
         files[output_count] = fopen(argv[next], "wb");
     }
 
-    separable_options options = {.struct_size = sizeof options, .threads = (int32_t)strtol(argv[3], NULL, 10)};
+    char *wanted;
+    separable_options options = {.struct_size = sizeof options, .threads = (int32_t)strtol(argv[3], &wanted, 10)};
+    options.variant = *wanted == ':' ? wanted + 1 : NULL;
     separable_handle *handle = NULL;
     if (create(&options, &handle) != SEPARABLE_OK) {
         fprintf(stderr, "create: %s\n", last_error(handle));
         destroy(handle);
         return 3;
     }
+    puts(variant(handle));
+    fflush(stdout);
     for (long image = 0; image < images; image++) {
         void *in[MAX_TENSORS];
         for (int i = 0; i < input_count; i++) {

@@ -50,8 +50,11 @@ class Library:
     driver: Path
     emulator: tuple[str, ...]
 
-    def run(self, inputs: Mapping[str, FloatArray], threads: int = 1, images: int = 1) -> list[FloatArray]:
+    def run(
+        self, inputs: Mapping[str, FloatArray], threads: int = 1, images: int = 1, variant: str | None = None
+    ) -> list[FloatArray]:
         """Run ``images`` inputs, stacked along the first axis, from C; return the outputs stacked the same way."""
+        how = f"{threads}:{variant}" if variant else str(threads)
         manifest = self.compiled.manifest
         shapes = [spec["shape"] for spec in manifest["outputs"]]
         command = [*self.emulator, str(self.driver), str(self.compiled.library.resolve()), manifest["name"]]
@@ -63,7 +66,7 @@ class Library:
             sizes = [f"{path}={4 * int(np.prod(shape))}" for path, shape in zip(outputs, shapes, strict=True)]
             # An empty environment: the library needs neither Python nor a variable.
             subprocess.run(
-                [*command, str(threads), str(images), *map(str, names), "--", *sizes], check=True, timeout=600, env={}
+                [*command, how, str(images), *map(str, names), "--", *sizes], check=True, timeout=600, env={}
             )
             results = [np.fromfile(path, np.float32) for path in outputs]
         return [r.reshape(images * shape[0], *shape[1:]) for r, shape in zip(results, shapes, strict=True)]

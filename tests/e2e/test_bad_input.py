@@ -121,7 +121,7 @@ class TestTargets:
         [
             ("arm64:cortex-a67", "or arm64:cortex-a76 or"),
             ("x86-v3", "did you mean x86-64-v3"),
-            ("arm64+dotpord", "unknown feature '+dotpord' of target 'arm64'; did you mean dotprod?"),
+            ("arm64+dotpord", "unknown feature '+dotpord' of target 'arm64:generic'; did you mean dotprod?"),
             ("z80", "known: native, "),
         ],
     )

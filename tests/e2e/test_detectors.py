@@ -15,10 +15,10 @@ from tests.zoo.small import CLASSIFIERS, DETECTORS
 
 from .support import CompileLibrary, random_inputs, range_errors, reference
 
-TARGETS = ["native", "arm64"]
+TARGETS = ["native", "arm64:generic"]
 SSD = [
     pytest.param("ssd-mobilenet", "native"),
-    pytest.param("ssd-mobilenet", "arm64"),
+    pytest.param("ssd-mobilenet", "arm64:generic"),
     *(
         pytest.param(name, target, marks=pytest.mark.slow)
         for name in ("ssd-inception-v2", "ssd-vgg")
@@ -28,7 +28,7 @@ SSD = [
 
 
 @pytest.mark.parametrize(
-    ("name", "target"), [("alexnet", "native"), ("alexnet", "arm64"), ("mobilenet-face-embedding", "native")]
+    ("name", "target"), [("alexnet", "native"), ("alexnet", "arm64:generic"), ("mobilenet-face-embedding", "native")]
 )
 def test_normalisations(name: str, target: str, compile_library: CompileLibrary, tmp_path: Path) -> None:
     """Local response normalisation, and the length of a vector."""

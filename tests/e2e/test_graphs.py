@@ -17,7 +17,7 @@ SEEDS = {
     "native": range(16),
     "x86-64-v3": range(16, 19),
     "x86-64-v2": range(19, 21),
-    "arm64": range(21, 26),
+    "arm64:generic": range(21, 26),
     "armv7": range(26, 28),
     "armv7:cortex-a7": range(28, 30),
 }
@@ -25,12 +25,12 @@ MORE_SEEDS = {
     "native": range(100, 180),
     "x86-64-v3": range(180, 220),
     "x86-64-v2": range(220, 250),
-    "arm64": range(250, 290),
+    "arm64:generic": range(250, 290),
     "armv7": range(290, 300),
     "armv7:cortex-a7": range(300, 310),
 }
 # Networks with a depthwise convolution right before a pointwise one.
-FUSED_SEEDS = {"native": (5, 6, 29, 36), "arm64": (24, 26)}
+FUSED_SEEDS = {"native": (5, 6, 29, 36), "arm64:generic": (24, 26)}
 
 
 def cases() -> Iterator[object]:

@@ -17,7 +17,7 @@ MODELS = [
     "retinaface_mnet0.25_240x320",
     "ultraface_rfb_320",
 ]
-TARGETS = ["native", "x86-64-v2", "x86-64-v3", "arm64", "arm64:cortex-a76"]
+TARGETS = ["native", "x86-64-v2", "x86-64-v3", "arm64:generic", "arm64:cortex-a76"]
 TOLERANCE = 1e-4
 MAX_OVERHEAD_BYTES = 1_500_000
 PHOTOS = {"mobilenet_v1_1.0_224": (128.0, 128.0, 1, 256, 303), "mobilenet_v1_0.75_224": (127.5, 127.5, 0, 245, 304)}
@@ -70,7 +70,7 @@ def test_photos_are_recognised_as_by_onnx_runtime(name: str, compile_library: Co
 def test_photos_are_recognised_on_arm64(compile_library: CompileLibrary) -> None:
     name = "mobilenet_v1_1.0_224"
     batch, _ = photos(name, 8)
-    library = compile_library(SHARED / "models" / f"{name}.onnx", "arm64")
+    library = compile_library(SHARED / "models" / f"{name}.onnx", "arm64:generic")
     (actual,) = library.run({"input": batch}, images=8)
     expected = np.concatenate([reference(library.model, {"input": image[None]})[0] for image in batch])
     assert max(range_errors([actual], [expected])) <= TOLERANCE

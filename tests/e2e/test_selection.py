@@ -15,7 +15,7 @@ from tests.compiler.models import make_model, node, save
 
 from .support import CompileLibrary, FloatArray, reference
 
-TARGETS = ["native", "arm64"]
+TARGETS = ["native", "arm64:generic"]
 
 
 class Case:

@@ -18,18 +18,29 @@ enum { CPUS = 8 };
 
 /* What a made-up machine tells about its CPUs; 0: the file is missing. */
 typedef struct machine {
-    long capacity[CPUS], megahertz[CPUS];
+    long capacity[CPUS], megahertz[CPUS], midr[CPUS];
 } machine;
 
-static const machine prime_and_small = {{284, 284, 284, 284, 871, 871, 871, 1024}, {0}};
+static const machine prime_and_small = {{284, 284, 284, 284, 871, 871, 871, 1024}, {0}, {0}};
 /* Capacities count, not the clocks, which are the same. */
 static const machine big_little = {{1024, 1024, 1024, 1024, 446, 446, 446, 446},
-                                   {1800, 1800, 1800, 1800, 1800, 1800, 1800, 1800}};
-static const machine clocks_only = {{0}, {1785, 1785, 1785, 1785, 2419, 2419, 2419, 2841}};
-static const machine alike = {{1024, 1024, 1024, 1024, 1024, 1024, 1024, 1024}, {0}};
-static const machine favoured = {{0}, {5500, 5500, 5700, 5700, 5500, 5500, 5500, 5500}};
-static const machine silent = {{0}, {0}};
-static const machine two_silent = {{284, 284, 284, 284, 871, 871, 0, 0}, {1785, 1785, 1785, 1785, 2419, 2419, 0, 0}};
+                                   {1800, 1800, 1800, 1800, 1800, 1800, 1800, 1800}, {0}};
+static const machine clocks_only = {{0}, {1785, 1785, 1785, 1785, 2419, 2419, 2419, 2841}, {0}};
+static const machine alike = {{1024, 1024, 1024, 1024, 1024, 1024, 1024, 1024}, {0}, {0}};
+static const machine favoured = {{0}, {5500, 5500, 5700, 5700, 5500, 5500, 5500, 5500}, {0}};
+static const machine silent = {{0}, {0}, {0}};
+static const machine two_silent = {{284, 284, 284, 284, 871, 871, 0, 0},
+                                   {1785, 1785, 1785, 1785, 2419, 2419, 0, 0}, {0}};
+
+enum { A53 = 0x410fd034, A55 = 0x411fd050, A72 = 0x410fd083, A76 = 0x413fd0b1, SILVER = 0x51df805e };
+static const machine mixed = {{446, 446, 446, 446, 1024, 1024, 1024, 1024}, {0},
+                              {A55, A55, SILVER, A55, A76, A76, A76, A76}};
+static const machine old_and_mixed = {{0}, {0}, {A53, A53, A53, A53, A72, A72, A72, A72}};
+static const machine small_only = {{1024, 1024, 1024, 1024, 1024, 1024, 1024, 1024}, {0},
+                                   {A53, A53, A53, A53, A53, A53, A53, A53}};
+/* One file is missing: capacities decide. */
+static const machine one_secret = {{284, 284, 284, 284, 871, 871, 871, 1024}, {0},
+                                   {A55, A55, A55, A55, 0, A76, A76, A76}};
 
 static char sysfs[] = "/tmp/separable-sysfs-XXXXXX";
 
@@ -47,7 +58,7 @@ static void write_file(long value, const char *format, ...)
         mkdir(path, 0700);
     }
     FILE *file = fopen(path, "w");
-    CHECK(file && fprintf(file, "%ld\n", value) > 0 && fclose(file) == 0);
+    CHECK(file && fprintf(file, strstr(path, "midr") ? "0x%016lx\n" : "%ld\n", value) > 0 && fclose(file) == 0);
 }
 
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
@@ -65,6 +76,8 @@ static void build(const machine *m)
             write_file(m->capacity[cpu], "devices/system/cpu/cpu%d/cpu_capacity", cpu);
         if (m->megahertz[cpu])
             write_file(1000 * m->megahertz[cpu], "devices/system/cpu/cpu%d/cpufreq/cpuinfo_max_freq", cpu);
+        if (m->midr[cpu])
+            write_file(m->midr[cpu], "devices/system/cpu/cpu%d/regs/identification/midr_el1", cpu);
     }
 }
 
@@ -153,6 +166,35 @@ static void test_listed_cores(void)
     }
 }
 
+static bool in_order(const machine *m, const char *text)
+{
+    const cpu_set_t cpus = parse(text);
+    build(m);
+    return separable_in_order(sysfs, &cpus);
+}
+
+static void test_order_of_instructions(void)
+{
+    CHECK(!in_order(&mixed, "....4567"));
+    CHECK(in_order(&mixed, "0123...."));
+    CHECK(in_order(&mixed, "..2....."));
+    CHECK(in_order(&mixed, "01234567"));
+    CHECK(!in_order(&old_and_mixed, "....4..7"));
+    CHECK(in_order(&old_and_mixed, "0..3...."));
+    CHECK(in_order(&small_only, "01234567"));
+    CHECK(!in_order(&one_secret, "....4567"));
+    CHECK(in_order(&one_secret, "0.......") && in_order(&one_secret, "...34..."));
+    CHECK(!in_order(&prime_and_small, "....4567"));
+    CHECK(in_order(&prime_and_small, "01234567"));
+#if !defined(__aarch64__)
+    /* Nothing tells: what loses least. */
+    CHECK(in_order(&silent, "01234567") && in_order(&alike, "01234567"));
+#else
+    /* The core that this runs on tells for all, and all the same. */
+    CHECK(in_order(&silent, "01234567") == in_order(&alike, "0......."));
+#endif
+}
+
 typedef struct places {
     _Atomic int32_t workers_seen;
     cpu_set_t allowed[3];
@@ -206,6 +248,7 @@ int main(void)
     test_big_cores();
     test_allowed_cores();
     test_listed_cores();
+    test_order_of_instructions();
     nftw(sysfs, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     test_affinity();
     return EXIT_SUCCESS;

@@ -301,13 +301,17 @@ class TestBadLibraries:
             load(tmp_path / "damaged.so")
 
     def test_abi_version(self, build_model: BuildModel) -> None:
-        with pytest.raises(ModelError, match=r"has ABI version 99, this loader knows version 1; use the loader"):
+        with pytest.raises(ModelError, match=r"has ABI version 99, this loader knows version 2; use the loader"):
             load(build_model("blur", "-DBLUR_ABI_VERSION=99"))
 
     def test_cpu_lacks_features(self, build_model: BuildModel) -> None:
         library = build_model("blur", "-DBLUR_ISA=(UINT64_C(1)<<0|UINT64_C(1)<<32)")  # sse42 and asimd
         with pytest.raises(ModelError, match=r"blur was compiled for a test CPU, but this CPU lacks (SSE4.2|Advanced)"):
             load(library)
+
+    def test_no_such_variant(self, blur: Path) -> None:
+        with pytest.raises(ModelError, match=r"options\.variant is 'a Mill', blur has a test CPU"):
+            load(blur, variant="a Mill")
 
     def test_threads(self, blur: Path) -> None:
         with pytest.raises(ModelError, match=r"blur\.so: options\.threads is -1, expected 0 or more"):

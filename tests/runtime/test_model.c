@@ -227,10 +227,15 @@ static void test_cores(void)
 
 static void test_isa_guard(void)
 {
+    const separable_variant impossible = {
+        .name = "one",
+        .isa = UINT64_C(1) << SEPARABLE_ISA_avx512f | UINT64_C(1) << SEPARABLE_ISA_asimd,
+    };
     const separable_model foreign = {
         .name = "foreign",
         .target = "all CPUs at once",
-        .isa = UINT64_C(1) << SEPARABLE_ISA_avx512f | UINT64_C(1) << SEPARABLE_ISA_asimd,
+        .variants = &impossible,
+        .variant_count = 1,
     };
     separable_handle *handle;
     CHECK(separable_create(&foreign, NULL, &handle) == SEPARABLE_UNSUPPORTED_CPU);

@@ -24,7 +24,7 @@ def run(*command: str | Path) -> str:
 def build_and_test(build: Path, *options: str) -> None:
     run("cmake", "-S", ROOT, "-B", build, *options)
     run("cmake", "--build", build, "--parallel", str(os.cpu_count()))
-    assert "100% tests passed, 0 tests failed out of 7" in run("ctest", "--test-dir", build, "--output-on-failure")
+    assert "100% tests passed, 0 tests failed out of 8" in run("ctest", "--test-dir", build, "--output-on-failure")
 
 
 @pytest.mark.parametrize("sanitizer", ["", "address", "thread"])
@@ -58,9 +58,9 @@ def test_example(tmp_path: Path, build_model: BuildModel) -> None:
     assert run(tmp_path / "example").splitlines()[-1] == "output 0: 1 1 1 1 1"
 
 
-@pytest.mark.parametrize(("folder", "lines"), [("runtime", 800), ("runtime/ops", 400)])
+@pytest.mark.parametrize(("folder", "lines"), [("runtime", 920), ("runtime/ops", 400)])
 def test_size_stays_small(folder: str, lines: int) -> None:
-    """What every model links stays under 800 lines of C, the kernels under 400, without comments and blank lines."""
+    """What every model links stays under 920 lines of C, the kernels under 400, without comments and blank lines."""
     text = "\n".join(path.read_text() for path in sorted((ROOT / folder).glob("*.[ch]")))
     code = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     assert sum(bool(line.strip()) for line in code.splitlines()) < lines

@@ -9,7 +9,7 @@ from separable.schedules import conv
 from separable.schedules.epilogue import ACTIVATIONS, Activation, Epilogue
 from separable.schedules.tensor import Blocked, Halo, Plain
 from separable.schedules.workload import Conv, Window
-from separable.targets.table import find_target
+from separable.targets.table import find_target, find_variants
 from tests.schedules import reference
 from tests.schedules.harness import assert_close, run, runnable_targets
 
@@ -127,6 +127,31 @@ def test_streams_of_input_channels(channels: int, unroll: int, window: Window, r
     tile = conv.Tile(rows=1, columns=3, vectors=2, unroll=unroll, pixels_outer=False)
     assert conv.streams(w, tile) == unroll // 4
     check(w, "x86-64-v2", rng, tile)
+
+
+@pytest.mark.parametrize("pixels_outer", [False, True])
+@pytest.mark.parametrize(("vectors", "panel"), [(1, 2), (2, 4), (3, 1), (4, 2), (1, 8)])
+@pytest.mark.parametrize("name", ["1x1", "3x3", "plain-odd", "1x1-one-pixel"])
+def test_panels_of_another_size_than_the_tile(
+    name: str, vectors: int, panel: int, pixels_outer: bool, rng: np.random.Generator
+) -> None:
+    case = CASES[name]
+    w = case.workload(find_target("native").lanes)
+    check(w, "native", rng, conv.Tile(1, min(3, w.y.width), vectors, 1, pixels_outer, panel))
+
+
+@pytest.mark.parametrize("channels", [(64, 48), (64, 33), (8, 1001)])
+def test_targets_that_agree_on_a_panel_share_their_weights(channels: tuple[int, int], rng: np.random.Generator) -> None:
+    """The same bytes, up to how many zeros fill the last register tile, whatever the lanes."""
+    weight, bias = rng.standard_normal((channels[1], channels[0], 1, 1)).astype(np.float32), np.zeros(channels[1])
+    packed, tiles = set(), set()
+    for row in find_variants("x86-64").rows:
+        w = Case(channels, (14, 14), ONE).workload(row.lanes)
+        tile = conv.default_tile(w, row)
+        tiles.add(tile.vectors * row.lanes)
+        packed.add(conv.pack(w, tile, weight, bias.astype(np.float32))[0].tobytes().rstrip(b"\0"))
+    assert len(packed) == 1
+    assert len(tiles) > 1
 
 
 @pytest.mark.parametrize("pixels_outer", [False, True])

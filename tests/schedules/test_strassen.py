@@ -173,6 +173,11 @@ def test_declines_on_arm() -> None:
     assert decline(conv, find_target("arm64:cortex-a76")) == "on Arm it was never measured"
 
 
+def test_declines_where_kernels_for_several_cpus_share_weights() -> None:
+    conv = workload(8, (512, 512), (14, 14)).conv
+    assert "share its weights" in str(decline(conv, replace(find_target("x86-64-v3"), panel_channels=16)))
+
+
 def test_mult_adds_are_those_of_the_convolution() -> None:
     w = workload(8, (16, 32), (4, 6))
     assert w.macs + w.inputs.macs == w.conv.macs == 4 * 6 * 16 * 32

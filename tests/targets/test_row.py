@@ -53,7 +53,7 @@ def test_a_feature_the_row_has_changes_nothing() -> None:
 
 def test_an_added_feature_is_named_compiled_for_and_guarded() -> None:
     row = ARM64.with_feature("fp16", "+fullfp16")
-    assert (row.name, row.features, row.isa) == ("arm64+fp16", ("+fullfp16",), ("asimd", "fp16"))
+    assert (row.name, row.features, row.isa) == ("arm64:generic+fp16", ("+fullfp16",), ("asimd", "fp16"))
 
 
 @pytest.mark.parametrize("row", all_targets(), ids=lambda row: row.name)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -8,7 +9,7 @@ from separable.targets import arm, x86
 from separable.targets.errors import UnknownTargetName
 from separable.targets.host import detect_host
 from separable.targets.row import Target
-from separable.targets.table import all_targets, find_target, system_targets
+from separable.targets.table import all_targets, fat_targets, find_target, find_variants, system_targets
 
 
 @pytest.mark.parametrize("row", all_targets(), ids=lambda row: row.name)
@@ -53,6 +54,34 @@ def test_plain_x86_64_is_the_floor() -> None:
     assert find_target("x86-64") is x86.X86_64_V2
 
 
+@pytest.mark.parametrize("name", fat_targets())
+def test_the_variants_of_a_library_differ_in_the_cpu_only(name: str) -> None:
+    """They meet in one file, the one that needs most first, and the base runs wherever one of them does."""
+    variants, base = find_variants(name), find_target(name)
+    assert variants.name == name
+    assert len({row.name for row in variants.rows}) == len(variants.rows) > 1
+    for row in variants.rows:
+        assert find_target(row.name) == replace(row, panel_channels=0)
+        assert (row.os, row.libc, row.triple, row.zig_target) == (base.os, base.libc, base.triple, base.zig_target)
+        assert row.panel_channels % row.lanes == 0 < row.panel_channels
+        assert set(base.isa) <= set(row.isa)
+    needs = [set(row.isa) for row in variants.rows]
+    assert all(later <= earlier for earlier, later in pairwise(needs))
+    assert needs[-1] == set(base.isa)
+
+
+@pytest.mark.parametrize("name", ["arm64:generic", "arm64:cortex-a76", "arm64+dotprod", "x86-64-v3", "armv7", "native"])
+def test_a_cpu_a_level_or_a_feature_makes_a_library_for_one(name: str) -> None:
+    assert find_variants(name).rows == (find_target(name),)
+    assert find_variants(name).name == find_target(name).name
+
+
+def test_names_of_several_may_be_long_and_unknown_ones_are_errors() -> None:
+    assert find_variants(" Linux-ARM64 ") == find_variants("arm64")
+    with pytest.raises(UnknownTargetName, match="did you mean android-arm64"):
+        find_variants("android-arm46")
+
+
 def test_case_and_surrounding_blanks_do_not_matter() -> None:
     assert find_target(" ARM64:Cortex-A76 ") is arm.CORTEX_A76
 
@@ -63,7 +92,7 @@ def test_native_is_this_machine() -> None:
 
 def test_features_add_up() -> None:
     row = find_target("linux-arm64+dotprod+fp16")
-    assert row.name == "arm64+dotprod+fp16"
+    assert row.name == "arm64:generic+dotprod+fp16"
     assert row.isa == ("asimd", "dotprod", "fp16")
     assert row.features == ("+dotprod", "+fullfp16")
 

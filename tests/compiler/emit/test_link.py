@@ -13,7 +13,7 @@ from separable.compiler.pipeline import Compiled
 from separable.targets.table import find_target
 
 TARGET = find_target("x86-64-v2")
-FUNCTIONS = ("create", "run", "profile", "destroy", "last_error", "describe", "abi_version")
+FUNCTIONS = ("create", "run", "profile", "destroy", "last_error", "variant", "describe", "abi_version")
 PUBLIC = '__attribute__((visibility("default")))'
 API = "\n".join(f"{PUBLIC} int m_{function}(void) {{ return 0; }}" for function in FUNCTIONS)
 

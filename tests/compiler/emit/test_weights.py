@@ -30,6 +30,16 @@ def test_equal_constants_are_stored_once() -> None:
     assert len(blob.data) == 64 + 32
 
 
+def test_what_differs_in_zeros_at_the_end_is_stored_once() -> None:
+    """The longest, where the first of them is; not so what goes on with something else."""
+    short, long = np.array([1, 2], np.float32), np.array([1, 2] + [0] * 30, np.float32)
+    other = np.array([1, 2, 3], np.float32)
+    blob = pack_weights([[short], [other, long], [np.array([1], np.float32)]])
+    assert blob.offsets == [[0], [128, 0], [192]]
+    assert blob.data[:128] == long.tobytes()
+    assert blob.data[128:140] == other.tobytes()
+
+
 @pytest.mark.parametrize("target", ["x86-64-v2", "arm64"])
 @pytest.mark.parametrize("data", [b"", bytes(range(256)) * 17])
 def test_the_section_is_read_only_and_aligned(data: bytes, target: str, tmp_path: Path) -> None:

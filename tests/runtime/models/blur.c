@@ -86,6 +86,15 @@ static const separable_tensor outputs[] = {
     {.name = "y", .dtype = "float32", .rank = 4, .dims = {1, 2, 6, 8}, .bytes = 384},
 };
 
+static const separable_variant variants[] = {
+#ifdef BLUR_PREFERRED_ISA
+    {.name = "a better CPU", .steps = steps, .halos = halos, .step_count = sizeof steps / sizeof steps[0] - 1,
+     .arena_bytes = ARENA_BYTES, .scratch_bytes = PADDED_COLUMNS * sizeof(float), .isa = BLUR_PREFERRED_ISA},
+#endif
+    {.name = "a test CPU", .steps = steps, .halos = halos, .step_count = sizeof steps / sizeof steps[0],
+     .arena_bytes = ARENA_BYTES, .scratch_bytes = PADDED_COLUMNS * sizeof(float), .isa = BLUR_ISA},
+};
+
 static const separable_model model = {
     .name = "blur",
     .target = "a test CPU",
@@ -93,16 +102,12 @@ static const separable_model model = {
                    " \"inputs\": [{\"name\": \"x\", \"dtype\": \"float32\", \"shape\": [1, 2, 6, 8]}],"
                    " \"outputs\": [{\"name\": \"y\", \"dtype\": \"float32\", \"shape\": [1, 2, 6, 8]}]}",
     .weights = (const unsigned char *)weights,
-    .steps = steps,
-    .halos = halos,
+    .variants = variants,
     .inputs = inputs,
     .outputs = outputs,
-    .step_count = sizeof steps / sizeof steps[0],
+    .variant_count = sizeof variants / sizeof variants[0],
     .input_count = 1,
     .output_count = 1,
-    .arena_bytes = ARENA_BYTES,
-    .scratch_bytes = PADDED_COLUMNS * sizeof(float),
-    .isa = BLUR_ISA,
 };
 
 SEPARABLE_EXPORT int32_t blur_create(const separable_options *options, separable_handle **handle)
@@ -129,6 +134,11 @@ SEPARABLE_EXPORT void blur_destroy(separable_handle *handle)
 SEPARABLE_EXPORT const char *blur_last_error(const separable_handle *handle)
 {
     return separable_last_error(handle);
+}
+
+SEPARABLE_EXPORT const char *blur_variant(const separable_handle *handle)
+{
+    return separable_variant_of(handle);
 }
 
 SEPARABLE_EXPORT const char *blur_describe(void)

@@ -15,6 +15,7 @@ int32_t blur_profile(separable_handle *handle, const void *const inputs[], void 
                      separable_kernel_time times[], int32_t capacity);
 void blur_destroy(separable_handle *handle);
 const char *blur_last_error(const separable_handle *handle);
+const char *blur_variant(const separable_handle *handle);
 const char *blur_describe(void);
 int32_t blur_abi_version(void);
 

@@ -44,6 +44,10 @@ static const separable_tensor outputs[] = {
     {.name = "negated", .dtype = "int32", .rank = 2, .dims = {4, 3}, .bytes = 48},
 };
 
+static const separable_variant variants[] = {
+    {.name = "a test CPU", .steps = steps, .step_count = sizeof steps / sizeof steps[0]},
+};
+
 static const separable_model model = {
     .name = "pair",
     .target = "a test CPU",
@@ -52,10 +56,10 @@ static const separable_model model = {
                    " {\"name\": \"offset\", \"dtype\": \"float32\", \"shape\": [4, 3]}],"
                    " \"outputs\": [{\"name\": \"sum\", \"dtype\": \"float32\", \"shape\": [4, 3]},"
                    " {\"name\": \"negated\", \"dtype\": \"int32\", \"shape\": [4, 3]}]}",
-    .steps = steps,
+    .variants = variants,
     .inputs = inputs,
     .outputs = outputs,
-    .step_count = sizeof steps / sizeof steps[0],
+    .variant_count = 1,
     .input_count = 2,
     .output_count = 2,
     .default_threads = 1,
@@ -85,6 +89,11 @@ SEPARABLE_EXPORT void pair_destroy(separable_handle *handle)
 SEPARABLE_EXPORT const char *pair_last_error(const separable_handle *handle)
 {
     return separable_last_error(handle);
+}
+
+SEPARABLE_EXPORT const char *pair_variant(const separable_handle *handle)
+{
+    return separable_variant_of(handle);
 }
 
 SEPARABLE_EXPORT const char *pair_describe(void)

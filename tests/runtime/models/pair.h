@@ -15,6 +15,7 @@ int32_t pair_profile(separable_handle *handle, const void *const inputs[], void 
                      separable_kernel_time times[], int32_t capacity);
 void pair_destroy(separable_handle *handle);
 const char *pair_last_error(const separable_handle *handle);
+const char *pair_variant(const separable_handle *handle);
 const char *pair_describe(void);
 int32_t pair_abi_version(void);
 
