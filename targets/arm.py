@@ -39,6 +39,12 @@ ARM64 = Target(
     l1_bytes=32 * KIB,
     l2_bytes=128 * KIB,
     l3_bytes=0,
+    l2_cores=4,
+    ghz=1.4,
+    l2_bytes_per_cycle=8,
+    l3_bytes_per_cycle=0,
+    memory_gb_per_s=2,
+    chip_gb_per_s=4,
     in_order=True,
     core_class="little",
 )

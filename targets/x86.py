@@ -53,6 +53,12 @@ X86_64_V2 = Target(
     l1_bytes=32 * KIB,
     l2_bytes=256 * KIB,
     l3_bytes=8 * MIB,
+    l2_cores=1,
+    ghz=2.9,
+    l2_bytes_per_cycle=16,
+    l3_bytes_per_cycle=8,
+    memory_gb_per_s=10,
+    chip_gb_per_s=20,
     in_order=False,
     core_class="server",
 )
