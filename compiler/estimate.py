@@ -1,13 +1,33 @@
-"""How long a network will take on a CPU that is not there, from its row of the target table."""
+"""How long a network will take on a CPU that need not be there, from its row of the target table.
+
+Every kernel costs the larger of two, and a little of the smaller: the cycles of the core with all data in L1
+(``schedules/cost.py``), and the cycles to bring what it touches from where it lies (``reuse.py``). docs/estimate.md
+argues each constant and shows how far the estimates are from measurements.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from separable.compiler._tvm import tvm
+from separable.compiler.emit.c_source import step_threads
+from separable.compiler.emit.kernel import LoweredKernel
+from separable.compiler.emit.listing import assembly, mix_of
 from separable.compiler.options import CompileOptions
 from separable.compiler.pipeline import Built, Phases, build_model
+from separable.compiler.reuse import Touch, reuse_distances
+from separable.schedules.cost import Cost, Mix, core_cycles, side_by_side
+from separable.schedules.costs import cost_of
+from separable.targets.row import Target
+
+_LINE = 64
+_STEP_SECONDS = 0.4e-6
+"""To hand out a step to threads and learn that it is done: cache lines that go from core to core and back."""
+
+_CORE_ERROR, _DATA_ERROR = 0.1, 0.5
+"""How far the cycles of the core, and those of data on their way, may be from the truth."""
 
 
 @dataclass(frozen=True)
@@ -17,15 +37,21 @@ class KernelEstimate:
     Attributes:
         nodes: the ONNX nodes it computes.
         kernel: the compiled function.
-        cycles: of all threads' clock, from its first to its last instruction.
-        milliseconds: the same at the clock of the row.
+        milliseconds: from its first to its last instruction on all threads.
+        cycles: the same at the clock of the row.
+        core_cycles: what it would take with all data in L1.
+        data_cycles: what the way of its data from L2, L3 and memory takes.
+        bound: which of the two is longer: ``core``, or the level that takes the longest.
         mult_adds: multiply-accumulates of what it computes.
     """
 
     nodes: tuple[str, ...]
     kernel: str
-    cycles: float
     milliseconds: float
+    cycles: float
+    core_cycles: float
+    data_cycles: float
+    bound: str
     mult_adds: int
 
 
@@ -53,34 +79,151 @@ class Estimate:
 
 
 def estimate_model(
-    model: Path, target: str = "native", threads: int = 1, shapes: Mapping[str, tuple[int, ...]] | None = None
+    model: Path,
+    target: str = "native",
+    threads: int = 1,
+    *,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    code: bool = True,
 ) -> Estimate:
-    """Estimate the latency of an ONNX file on a target, without code for it and without the device.
+    """Estimate the latency of an ONNX file on a target.
 
     Args:
         model: the ONNX file.
         target: a target name, as ``compile`` takes it.
         threads: threads that share the work, 1 or more.
         shapes: static shapes for inputs with symbolic dimensions, by input name.
+        code: generate the code of the kernels and count what its loops execute: some seconds more, and true to what the
+            code generator made of a schedule.
 
     Raises:
         CompileError: the kinds in ``errors.py``.
     """
-    options = CompileOptions(model, target=target, shapes=shapes or {}, threads=threads)
-    return estimate_built(build_model(options, Phases()), threads)
+    built = build_model(CompileOptions(model, target=target, shapes=shapes or {}, threads=threads), Phases())
+    return estimate_built(built, threads, mixes=code_mixes(built) if code else None)
 
 
-def estimate_built(built: Built, threads: int = 1) -> Estimate:
-    """The same for a model that is scheduled already."""
-    target = built.target
+def code_mixes(built: Built, advance: Callable[[int, int], None] = lambda done, total: None) -> dict[str, Mix]:
+    """The instruction mix of every kernel with multiply-adds, by its name.
+
+    Args:
+        built: the scheduled model.
+        advance: called with (kernels done, kernels in total).
+    """
+    target = tvm.target.Target(dict(built.target.tvm))
+    mixes = {}
+    for index, kernel in enumerate(built.scheduled.kernels):
+        if isinstance(kernel.lowered, LoweredKernel):
+            mix = mix_of(assembly(kernel.lowered, target))
+            if mix is not None:
+                mixes[kernel.name] = mix
+        advance(index + 1, len(built.scheduled.kernels))
+    return mixes
+
+
+def estimate_built(
+    built: Built, threads: int = 1, machine: Target | None = None, mixes: Mapping[str, Mix] | None = None
+) -> Estimate:
+    """The same for a model that is scheduled already.
+
+    Args:
+        built: the scheduled model.
+        threads: threads that share the work, 1 or more.
+        machine: the row of the CPU that runs the code; that of the code itself if None.
+        mixes: what :func:`code_mixes` found in the code.
+    """
+    machine = machine or built.target
+    costs = [cost_of(kernel.workload, kernel.tile, built.target) for kernel in built.scheduled.calls]
+    sizes = [[int(array.nbytes) for array in constants] for constants in built.scheduled.constants]
+    touched = reuse_distances(built.program, sizes, [cost.repeated for cost in costs], built.plan)
     kernels = []
-    for step, kernel in zip(built.program.steps, built.scheduled.calls, strict=True):
-        nbytes = sum(value.tensor.nbytes for value in (*step.inputs, step.output))
-        nbytes += sum(array.nbytes for array in step.constants)
-        flops = 2 * kernel.workload.macs
-        cycles = max(flops / target.flops_per_cycle, nbytes / target.l2_bytes_per_cycle) / threads
-        kernels.append(KernelEstimate(step.nodes, kernel.name, cycles, cycles / target.ghz / 1e6, kernel.workload.macs))
+    for step, kernel, cost, touches, constants in zip(
+        built.program.steps, built.scheduled.calls, costs, touched, built.scheduled.constants, strict=True
+    ):
+        at_once = min(threads, step_threads(step, constants, built.target), kernel.lowered.extent)
+        core = core_cycles(cost, machine, (mixes or {}).get(kernel.name)) * _largest_share(
+            kernel.lowered.extent, at_once
+        )
+        levels = data_cycles(cost, touches, at_once, threads, machine)
+        data = sum(levels.values())
+        cycles = side_by_side(core, data, in_order=machine.in_order)
+        if at_once > 1:
+            cycles += _STEP_SECONDS * machine.ghz * 1e9
+        kernels.append(
+            KernelEstimate(
+                step.nodes,
+                kernel.name,
+                cycles / machine.ghz / 1e6,
+                cycles,
+                core,
+                data,
+                "core" if core >= data else max(levels, key=levels.__getitem__),
+                kernel.workload.macs,
+            )
+        )
+    return _total(built.target.name, threads, machine, kernels)
+
+
+def _total(name: str, threads: int, machine: Target, kernels: Sequence[KernelEstimate]) -> Estimate:
     milliseconds = sum(kernel.milliseconds for kernel in kernels)
+
+    def bound(core: float, data: float) -> float:
+        changed = (
+            side_by_side(kernel.core_cycles * core, kernel.data_cycles * data, in_order=machine.in_order)
+            - side_by_side(kernel.core_cycles, kernel.data_cycles, in_order=machine.in_order)
+            for kernel in kernels
+        )
+        return milliseconds + sum(changed) / machine.ghz / 1e6
+
     return Estimate(
-        target.name, threads, target.ghz, milliseconds, 0.7 * milliseconds, 1.5 * milliseconds, tuple(kernels)
+        name,
+        threads,
+        machine.ghz,
+        milliseconds,
+        bound(1 - _CORE_ERROR, 1 - _DATA_ERROR),
+        bound(1 + _CORE_ERROR, 1 + _DATA_ERROR),
+        tuple(kernels),
     )
+
+
+def _largest_share(extent: int, threads: int) -> float:
+    """The part of a step's items that the busiest thread computes."""
+    return -(-extent // threads) / extent
+
+
+def data_cycles(
+    cost: Cost, touches: Sequence[Touch], at_once: int, threads: int, machine: Target
+) -> dict[str, float]:
+    """Cycles that data take on their way, by the level that they come from.
+
+    A line that is written must be read first and goes back in the end. How much of a shared cache is free for us nobody
+    knows: the part that is found falls from all to nothing between a quarter and three quarters of its size.
+
+    Args:
+        cost: of the kernel.
+        touches: what it touches, and how long ago that was touched before.
+        at_once: threads that share this step.
+        threads: threads that share the others.
+        machine: the row of the CPU.
+    """
+    memory = min(machine.memory_gb_per_s * at_once, machine.chip_gb_per_s) / at_once / machine.ghz
+    l2_bytes = machine.l2_bytes * machine.l2_cores / min(threads, machine.l2_cores)
+    moved = {"L2": cost.l2_bytes, "L3": 0.0, "memory": 0.0}
+    for touch in touches:
+        nbytes = touch.nbytes * (2 if touch.written else 1)
+        beyond_l1 = _missing(touch.distance, machine.l1_bytes)
+        beyond_l2 = _missing(touch.distance, l2_bytes)
+        if threads > 1 and not touch.constant and machine.l2_cores < threads:
+            # As likely as not another core has it in its own caches.
+            beyond_l2 = max(beyond_l2, 1 - 1 / threads)
+        beyond_l3 = _missing(touch.distance, machine.l3_bytes) if machine.l3_bytes else beyond_l2
+        moved["L2"] += nbytes * max(0.0, beyond_l1 - beyond_l2)
+        moved["L3"] += nbytes * max(0.0, beyond_l2 - beyond_l3)
+        moved["memory"] += nbytes * min(beyond_l2, beyond_l3)
+    rates = {"L2": machine.l2_bytes_per_cycle, "L3": machine.l3_bytes_per_cycle or 1.0, "memory": memory}
+    return {level: nbytes / rates[level] / at_once for level, nbytes in moved.items()}
+
+
+def _missing(distance: int, size: float) -> float:
+    """What part of data that were touched so many bytes ago a cache has lost."""
+    return min(1.0, max(0.0, (distance - size / 4) / (size / 2)))

@@ -35,6 +35,7 @@ ARM64 = Target(
     vector_registers=32,
     fma_per_cycle=2,
     fma_latency=4,
+    issue_per_cycle=2,
     loads_per_cycle=0.5,
     l1_bytes=32 * KIB,
     l2_bytes=128 * KIB,

@@ -34,6 +34,7 @@ ARMV7 = Target(
     vector_registers=16,
     fma_per_cycle=1,
     fma_latency=4,
+    issue_per_cycle=2,
     loads_per_cycle=0.5,
     l1_bytes=32 * KIB,
     l2_bytes=128 * KIB,

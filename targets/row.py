@@ -36,6 +36,7 @@ class Target:
         fma_latency: cycles from one multiply-accumulate to the next that adds to the same register, with the
             forwarding of accumulators that Arm cores have; ``fma_per_cycle * fma_latency`` independent
             accumulators keep the units busy.
+        issue_per_cycle: instructions that one core starts per cycle.
         loads_per_cycle: vector loads of ``vector_bits`` from L1 per cycle; 0.5 is one every second cycle.
         l1_bytes: L1 data cache of one core.
         l2_bytes: L2 one core can count on: its private L2, or its share of the cluster's.
@@ -63,6 +64,7 @@ class Target:
     vector_registers: int
     fma_per_cycle: int
     fma_latency: int
+    issue_per_cycle: int
     loads_per_cycle: float
     l1_bytes: int
     l2_bytes: int

@@ -49,6 +49,7 @@ X86_64_V2 = Target(
     vector_registers=16,
     fma_per_cycle=1,
     fma_latency=3,
+    issue_per_cycle=4,
     loads_per_cycle=1,
     l1_bytes=32 * KIB,
     l2_bytes=256 * KIB,
