@@ -117,10 +117,8 @@ def _side_by_side(operands: Sequence[Sequence[_Piece]]) -> list[_Piece]:
 
 def _chunks(value: Value, plan: MemoryPlan) -> Iterator[_Piece]:
     root = value.root
-    if root in plan.offsets:
-        start, space = plan.offsets[root] + value.byte_offset, "arena"
-    else:
-        start, space = value.byte_offset, root
+    space: object = "arena" if root in plan.offsets else root
+    start = plan.offsets.get(root, 0) + value.byte_offset
     for index, nbytes in _cut(start, value.tensor.nbytes):
         yield _Piece(space, index, nbytes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -11,8 +12,18 @@ _START = 12
 """Cycles between the end of one loop over sums and the first sum of the next: a branch that no predictor can know, the
 first load (4 to 5 cycles) and the first sum (4)."""
 
-_OVERLAP, _OVERLAP_IN_ORDER = 4.0, 1.5
-"""How well units work side by side, as the exponent of :func:`side_by_side`."""
+_STORE = 1.5
+"""What a store costs in loads: it needs an address as they do, and half as many stores as loads start in a cycle, but
+the two wait for each other only now and then. Loops that spill show it: 0.49 stores and 1.06 loads for each
+multiply-add take 1.83 cycles on a Zen 4, where the multiply-adds take 1."""
+
+_OVERLAP, _OVERLAP_PHONE, _OVERLAP_IN_ORDER = 4.0, 2.0, 1.5
+"""How well things go on side by side, as the exponent of :func:`side_by_side`.
+
+Units of one core: 4, in program order 1.5. Multiply-adds and data from L2 and beyond: 4 on cores of servers and
+desktops that hold 200 to 450 instructions under way and have an L3 within 50 cycles; 2 on big cores of phones, which
+hold 128, at one multiply-add a cycle a hundred cycles' worth, with memory two or three hundred cycles away.
+"""
 
 _LOOP_INSTRUCTIONS = 1.05
 """Instructions of a loop of multiply-adds and loads, its own ones included, where the code is not known."""
@@ -20,7 +31,7 @@ _LOOP_INSTRUCTIONS = 1.05
 
 @dataclass(frozen=True)
 class Mix:
-    """What the innermost loop of the code executes for each vector multiply-add.
+    """What an innermost loop of the code executes for each vector multiply-add.
 
     Attributes:
         loads: vectors and broadcast scalars loaded, operands in memory included.
@@ -48,6 +59,7 @@ class Cost:
         tiles: how often a loop over sums begins.
         scattered: values moved one by one.
         l2_bytes: what the kernel fetches from L2 although it has been in L1 before.
+        loop_products: multiply-adds of one iteration of the loop over sums, by which it is found in the code.
         tile_products: multiply-adds of one register tile from its first to its last; 0 if there are none.
         tile_stores: results of one register tile; 0 where the loop that sums up stores them.
         repeated: what the outer loops pass over again and again, while the rest comes by once.
@@ -61,6 +73,7 @@ class Cost:
     tiles: float = 0
     scattered: float = 0
     l2_bytes: float = 0
+    loop_products: int = 0
     tile_products: int = 0
     tile_stores: int = 0
     repeated: Literal["inputs", "constants", "nothing"] = "nothing"
@@ -70,24 +83,28 @@ class Cost:
         added = {
             field.name: getattr(self, field.name) + getattr(other, field.name)
             for field in fields(self)
-            if not field.name.startswith("tile_") and field.name != "repeated"
+            if not field.name.startswith(("tile_", "loop_")) and field.name != "repeated"
         }
-        return Cost(
-            **added, tile_products=other.tile_products, tile_stores=other.tile_stores, repeated=other.repeated
-        )
+        own = {"loop_products", "tile_products", "tile_stores", "repeated"}
+        return Cost(**added, **{name: getattr(other, name) for name in own})
 
 
-def side_by_side(*cycles: float, in_order: bool) -> float:
-    """The cycles of units that work at the same time: those of the slowest, and more if others are nearly as slow.
+def side_by_side(*cycles: float, power: float) -> float:
+    """The cycles of what goes on at the same time: those of the slowest, and more if others are nearly as slow.
 
-    The p-norm. A core that runs ahead of what waits hides what is half as long almost wholly (p = 4: 1.5 % of it shows);
+    The p-norm. A core that runs ahead of what waits hides what is half as long almost wholly (p = 4: 1.5 % are added);
     one that runs in program order waits with everything behind what is late.
     """
-    power = _OVERLAP_IN_ORDER if in_order else _OVERLAP
     return float(sum(c**power for c in cycles) ** (1 / power))
 
 
-def core_cycles(cost: Cost, target: Target, mix: Mix | None = None) -> float:
+def with_data(core: float, data: float, target: Target) -> float:
+    """Cycles of a kernel that needs ``core`` cycles in the core and ``data`` for the way of its data."""
+    power = {"server": _OVERLAP, "big": _OVERLAP_PHONE, "little": _OVERLAP_IN_ORDER}[target.core_class]
+    return side_by_side(core, data, power=power)
+
+
+def core_cycles(cost: Cost, target: Target, mixes: Sequence[Mix] = ()) -> float:
     """Cycles of one core, all data in L1.
 
     The loops of multiply-adds take what their slowest unit takes: arithmetic, loads and stores, or issue. Around them
@@ -96,8 +113,9 @@ def core_cycles(cost: Cost, target: Target, mix: Mix | None = None) -> float:
     Args:
         cost: what is done.
         target: the core.
-        mix: what the code does for each multiply-add, if it is known; otherwise as ``cost`` says.
+        mixes: of the loops in the code, the most multiply-adds first; where there is none, loads are as ``cost`` says.
     """
+    mix = _reduction(cost, mixes)
     loads, stores, instructions = cost.loads, 0.0, (cost.products + cost.loads) * _LOOP_INSTRUCTIONS
     end_stores, operations = cost.stores, cost.operations
     if mix is not None and cost.products:
@@ -108,12 +126,18 @@ def core_cycles(cost: Cost, target: Target, mix: Mix | None = None) -> float:
         max(cost.products / target.fma_per_cycle, cost.chain),
         _moves(loads, stores, target),
         instructions / target.issue_per_cycle,
-        in_order=target.in_order,
+        power=_OVERLAP_IN_ORDER if target.in_order else _OVERLAP,
     )
     ends = max(_moves(0, end_stores, target), operations / target.fma_per_cycle)
     return loop + ends + _START * cost.tiles + cost.scattered
 
 
+def _reduction(cost: Cost, mixes: Sequence[Mix]) -> Mix | None:
+    """The loop over sums. Winograd's transforms have loops of multiply-adds too, some of them longer."""
+    expected = (mix for mix in mixes if mix.products == cost.loop_products)
+    return next(expected, mixes[0] if mixes else None)
+
+
 def _moves(loads: float, stores: float, target: Target) -> float:
-    """Cycles between registers and L1. A store takes the time of two loads: address and data, or both halves."""
-    return loads / target.loads_per_cycle + 2 * stores / max(1.0, target.loads_per_cycle)
+    """Cycles between registers and L1."""
+    return loads / target.loads_per_cycle + _STORE * stores / max(1.0, target.loads_per_cycle)

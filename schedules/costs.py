@@ -65,6 +65,7 @@ def _conv(w: Conv, tile: conv.Tile, target: Target) -> Cost:
         cost += Cost(operations=0, loads=0, stores=items * moved)
     return replace(
         cost,
+        loop_products=tile.rows * tile.columns * tile.vectors * tile.unroll,
         tile_products=tile.rows * tile.columns * tile.vectors * steps,
         tile_stores=tile.rows * tile.columns * tile.vectors,
         repeated="constants" if tile.pixels_outer else "inputs",
@@ -112,6 +113,7 @@ def _depthwise(w: Depthwise, tile: depthwise.Tile, target: Target) -> Cost:
         loads=tiles * depthwise.loads_of(w, tile.rows, tile.columns, target),
         # Tiles follow each other without a loop in between, so that their chains overlap.
         chain=tiles * taps * target.fma_latency / max(1, target.vector_registers // sums),
+        loop_products=sums * taps,
         tile_products=sums * taps,
         tile_stores=sums,
     )
@@ -138,6 +140,7 @@ def _depthwise_pointwise(w: DepthwisePointwise, tile: depthwise_pointwise.Tile, 
     beside = Cost(operations=first.operations + first.products, stores=first.stores)
     return replace(
         beside + whole,
+        loop_products=point.columns * point.vectors * point.unroll,
         tile_products=point.columns * point.vectors * w.x.channels,
         tile_stores=point.columns * point.vectors,
         repeated="constants",
@@ -158,9 +161,7 @@ def _winograd(w: Winograd, tile: winograd_tile.Tile, target: Target) -> Cost:
         + back * (size + outputs) * output_operations(matrices.outputs),
         stores=forth * size**2 + back * outputs**2,
     )
-    product = _matrix(
-        tile.columns, tile.vectors, w.x.channels, tile.tiles // tile.columns, 1, w.y.lanes, False, target
-    )
+    product = _matrix(tile.columns, tile.vectors, w.x.channels, tile.tiles // tile.columns, 1, w.y.lanes, False, target)
     count = items * panels * size**2
     panel_bytes = 4 * tile.vectors * w.y.lanes * w.x.channels
     multiplying = replace(
@@ -174,6 +175,7 @@ def _winograd(w: Winograd, tile: winograd_tile.Tile, target: Target) -> Cost:
     sums = multiplying.tiles * tile.columns * tile.vectors
     return replace(
         transforming + multiplying + Cost(stores=sums) + _finished(0, w.epilogue),
+        loop_products=tile.columns * tile.vectors * tile.unroll,
         tile_products=tile.columns * tile.vectors * w.x.channels,
         tile_stores=tile.columns * tile.vectors,
         repeated="constants",
@@ -187,6 +189,7 @@ def _dense(w: Dense, tile: dense.Tile, target: Target) -> Cost:
     cost = _matrix(tile.rows, tile.vectors, depth, tiles, panels, tile.lanes, False, target)
     return replace(
         cost + _finished(tiles * panels * tile.rows * tile.vectors, w.epilogue),
+        loop_products=tile.rows * tile.vectors * tile.unroll,
         tile_products=tile.rows * tile.vectors * depth,
         tile_stores=tile.rows * tile.vectors,
         repeated="inputs",

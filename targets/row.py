@@ -42,8 +42,9 @@ class Target:
         l2_bytes: L2 one core can count on: its private L2, or its share of the cluster's.
         l3_bytes: last-level cache that the cores share; 0 where L2 is the last.
         l2_cores: cores that share that L2, each counting on its part; one thread alone has all of it.
-        ghz: clock under load in 10^9 cycles per second.
-        l2_bytes_per_cycle: what a core reads from L2 in a row of lines, per cycle.
+        ghz: clock under load in 10^9 cycles per second, of the chip that the row names; 0 where the rates above are
+            true among themselves only, so that no time can be estimated.
+        l2_bytes_per_cycle: what a core reads from L2, one line after the other, per cycle.
         l3_bytes_per_cycle: the same from L3; 0 where there is none.
         memory_gb_per_s: what one core copies from and to memory, 10^9 bytes per second, both ways counted.
         chip_gb_per_s: the same of all cores together.

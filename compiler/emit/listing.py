@@ -1,7 +1,7 @@
-"""What the code of a kernel consists of: LLVM's assembly, read for the mix of its innermost loop.
+"""What the code of a kernel consists of: LLVM's assembly, read for the mix of its innermost loops.
 
 Schedules say what a kernel should do; only the code says what became of it: operands that found no register, scalars
-that are broadcast twice, address arithmetic. The loop with the most multiply-adds is where a kernel spends its time.
+that are broadcast twice, address arithmetic. The loops with the most multiply-adds are where kernels spend their time.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def assembly(kernel: LoweredKernel, target: tvm.target.Target) -> str:
     return str(tvm.get_global_func("target.build.llvm")(mod, target).inspect_source("asm"))
 
 
-def mix_of(text: str) -> Mix | None:
-    """The mix of the innermost loop with the most multiply-adds; None if no loop has any."""
-    mixes = [_mix(loop) for loop in innermost_loops(text)]
-    return max((mix for mix in mixes if mix is not None), key=lambda mix: mix.products, default=None)
+def mixes_of(text: str) -> tuple[Mix, ...]:
+    """The mix of every innermost loop with multiply-adds, the most of them first."""
+    mixes = [mix for mix in map(_mix, innermost_loops(text)) if mix is not None]
+    return tuple(sorted(mixes, key=lambda mix: -mix.products))
 
 
 def innermost_loops(text: str) -> list[Sequence[str]]:
