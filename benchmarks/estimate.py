@@ -107,8 +107,9 @@ def on_this_machine(row: Target, host: Target) -> Target:
 class Bench:
     """A folder with networks and with the times of libraries, by checksum and threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, again: bool) -> None:
         self._folder = folder
+        self._again = again
         self._file = folder / "timings.json"
         self._timings: dict[str, Any] = json.loads(self._file.read_text()) if self._file.exists() else {}
 
@@ -125,7 +126,7 @@ class Bench:
         timings = {}
         for threads in thread_counts:
             key = f"{compiled.manifest['sha256']}-{threads}"
-            if key not in self._timings:
+            if self._again or key not in self._timings:
                 self._timings[key] = asdict(measure(compiled.library, threads, machine))
                 write_whole(self._file, json.dumps(self._timings, indent=1))
             timings[threads] = _timing(self._timings[key])
@@ -196,6 +197,7 @@ def benchmark(
     results: Annotated[Path, typer.Option(help="Folder for networks and times; a second run measures no more.")] = (
         _RESULTS
     ),
+    again: Annotated[bool, typer.Option("--again", help="Measure what was measured before.")] = False,
 ) -> None:
     """Compare estimates with measurements; models, targets and threads are lists with commas between."""
     console = Console(highlight=False, soft_wrap=True)
@@ -204,7 +206,7 @@ def benchmark(
     try:
         chosen, counts = parse_models(models), parse_threads(threads, len(os.sched_getaffinity(0)))
         results.mkdir(parents=True, exist_ok=True)
-        bench = Bench(results)
+        bench = Bench(results, again)
         for target in targets.split(","):
             for model in chosen:
                 with console.status(f"{model_name(model)} for {target}"):
