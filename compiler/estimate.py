@@ -15,14 +15,15 @@ from separable.compiler._tvm import tvm
 from separable.compiler.emit.c_source import step_threads
 from separable.compiler.emit.kernel import LoweredKernel
 from separable.compiler.emit.listing import assembly, mixes_of
+from separable.compiler.errors import NoEstimate
 from separable.compiler.options import CompileOptions
-from separable.compiler.pipeline import Built, Phases, build_model
+from separable.compiler.pipeline import Built, Phases, Progress, build_model, resolve_target
+from separable.compiler.report import layers_of, total_mult_adds
 from separable.compiler.reuse import Touch, reuse_distances
 from separable.schedules.cost import Cost, Mix, core_cycles, with_data
 from separable.schedules.costs import cost_of
 from separable.targets.row import Target
 
-_LINE = 64
 _STEP_SECONDS = 0.4e-6
 """To hand out a step to threads and learn that it is done: cache lines that go from core to core and back."""
 
@@ -70,6 +71,9 @@ class Estimate:
         low: it will hardly take less.
         high: it will hardly take more.
         kernels: every kernel call in order.
+        peak_gflops: what the FMA units of the threads' cores reach, 10^9 operations per second.
+        mult_adds: multiply-accumulates of convolutions and fully connected layers.
+        measured: whether estimates for CPUs of this kind were compared with measurements.
     """
 
     target: str
@@ -79,6 +83,9 @@ class Estimate:
     low: float
     high: float
     kernels: tuple[KernelEstimate, ...] = field(repr=False)
+    peak_gflops: float
+    mult_adds: int
+    measured: bool
 
 
 def estimate_model(
@@ -88,6 +95,7 @@ def estimate_model(
     *,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     code: bool = True,
+    progress: Progress | None = None,
 ) -> Estimate:
     """Estimate the latency of an ONNX file on a target.
 
@@ -98,12 +106,33 @@ def estimate_model(
         shapes: static shapes for inputs with symbolic dimensions, by input name.
         code: generate the code of the kernels and count what its loops execute: some seconds more, and true to what the
             code generator made of a schedule.
+        progress: told which phase is under way.
 
     Raises:
-        CompileError: the kinds in ``errors.py``.
+        NoEstimate: the target's row has no clock.
+        CompileError: the other kinds in ``errors.py``.
     """
-    built = build_model(CompileOptions(model, target=target, shapes=shapes or {}, threads=threads), Phases())
-    return estimate_built(built, threads, mixes=code_mixes(built) if code else None)
+    check_rates(resolve_target(target))
+    phases = Phases(progress)
+    built = build_model(CompileOptions(model, target=target, shapes=shapes or {}, threads=threads), phases)
+    mixes = None
+    if code:
+        with phases.phase("generate code") as advance:
+            mixes = code_mixes(built, advance)
+    return estimate_built(built, threads, mixes=mixes)
+
+
+def check_rates(machine: Target) -> None:
+    """See that a time can be estimated for a row.
+
+    Raises:
+        NoEstimate: it has no clock, because its rates are those of no core in particular.
+    """
+    if not machine.ghz:
+        raise NoEstimate(
+            f"no time can be estimated for {machine.name}: the numbers of its row are ratios that serve all its cores; "
+            "name a core, as `separable targets` lists them"
+        )
 
 
 def code_mixes(
@@ -134,8 +163,12 @@ def estimate_built(
         threads: threads that share the work, 1 or more.
         machine: the row of the CPU that runs the code; that of the code itself if None.
         mixes: what :func:`code_mixes` found in the code.
+
+    Raises:
+        NoEstimate: the row of the CPU has no clock.
     """
     machine = machine or built.target
+    check_rates(machine)
     costs = [cost_of(kernel.workload, kernel.tile, built.target) for kernel in built.scheduled.calls]
     sizes = [[int(array.nbytes) for array in constants] for constants in built.scheduled.constants]
     touched = reuse_distances(built.program, sizes, [cost.repeated for cost in costs], built.plan)
@@ -164,11 +197,16 @@ def estimate_built(
                 kernel.workload.macs,
             )
         )
-    return _total(built.target.name, threads, machine, kernels)
+    mult_adds = total_mult_adds(layers_of(built.program, built.scheduled))
+    return _total(built.target.name, threads, machine, kernels, mult_adds)
 
 
-def _total(name: str, threads: int, machine: Target, kernels: Sequence[KernelEstimate]) -> Estimate:
-    """The sum and its bounds; on rows that were never measured the data's way may not be hidden at all."""
+def _total(name: str, threads: int, machine: Target, kernels: Sequence[KernelEstimate], mult_adds: int) -> Estimate:
+    """The sum and its bounds.
+
+    The way of the data may not be hidden at all on rows that were never measured, and where other threads wrote them:
+    how fast a core gets lines that lie in another one no source tells.
+    """
     milliseconds = sum(kernel.milliseconds for kernel in kernels)
 
     def changed(core: float, data: float, hidden: bool = True) -> float:
@@ -182,8 +220,10 @@ def _total(name: str, threads: int, machine: Target, kernels: Sequence[KernelEst
         return milliseconds + cycles / machine.ghz / 1e6
 
     low = changed(1 - _CORE_ERROR, 1 - _DATA_ERROR)
-    high = changed(1 + _CORE_ERROR, 1 + _DATA_ERROR, hidden=machine.arch in _MEASURED)
-    return Estimate(name, threads, machine.ghz, milliseconds, low, high, tuple(kernels))
+    measured = machine.arch in _MEASURED
+    high = changed(1 + _CORE_ERROR, 1 + _DATA_ERROR, hidden=measured and threads == 1)
+    peak = threads * machine.flops_per_cycle * machine.ghz
+    return Estimate(name, threads, machine.ghz, milliseconds, low, high, tuple(kernels), peak, mult_adds, measured)
 
 
 def _one_after_the_other(core: float, data: float, machine: Target) -> float:
@@ -225,7 +265,9 @@ def data_cycles(cost: Cost, touches: Sequence[Touch], at_once: int, threads: int
         moved["L2"] += touch.nbytes * max(0.0, beyond_l1 - beyond_l2)
         moved["L3"] += touch.nbytes * max(0.0, beyond_l2 - beyond_l3)
         moved["memory"] += touch.nbytes * (2 if touch.written else 1) * min(beyond_l2, beyond_l3)
-    rates = {"L2": machine.l2_bytes_per_cycle, "L3": machine.l3_bytes_per_cycle or 1.0, "memory": memory}
+    # Cores that have an L2 together have its bus together; the row's rate is half of that.
+    l2_rate = machine.l2_bytes_per_cycle * min(1.0, 2 / min(at_once, machine.l2_cores))
+    rates = {"L2": l2_rate, "L3": machine.l3_bytes_per_cycle or 1.0, "memory": memory}
     return {level: nbytes / rates[level] / at_once for level, nbytes in moved.items()}
 
 
