@@ -61,8 +61,7 @@ def estimate_command(
         if kernels:
             stdout().print(f"\n{estimate.target}", style="bold")
             stdout().print(_kernel_table(estimate.kernels))
-    for estimate in estimates:
-        _print_published(estimate)
+    _print_published(estimates)
     unmeasured = [estimate.target for estimate in estimates if not estimate.measured]
     if unmeasured:
         print_note(f"no estimate of ours for {', '.join(unmeasured)} was compared with a device: docs/estimate.md")
@@ -138,12 +137,16 @@ def _published(estimate: Estimate) -> Sequence[Any]:
     return [figure for figure in published_for(estimate.target) if figure.threads == estimate.threads]
 
 
-def _print_published(estimate: Estimate) -> None:
-    for figure in _published(estimate):
-        print_note(
-            f"{estimate.target}, {figure.threads} thread{'s' * (figure.threads > 1)}, published: {figure.program} on "
-            f"{figure.chip} at {figure.ghz} GHz {figure.milliseconds} ms"
-        )
+def _print_published(estimates: Iterable[Estimate]) -> None:
+    """What others report of the same network on the same cores."""
+    table = new_table(["published for", "chip", "program"], ["GHz", "threads", "ms"])
+    for estimate in estimates:
+        for figure in _published(estimate):
+            numbers = (str(figure.ghz), str(figure.threads), _milliseconds(figure.milliseconds))
+            table.add_row(estimate.target, figure.chip, figure.program, *numbers)
+    if table.row_count:
+        stdout().print()
+        stdout().print(table)
 
 
 def _milliseconds(value: float) -> str:
