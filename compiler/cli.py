@@ -16,6 +16,7 @@ import separable
 from separable.compiler.commands.agent import agent_command
 from separable.compiler.commands.compile import compile_command
 from separable.compiler.commands.doctor import doctor_command
+from separable.compiler.commands.estimate import estimate_command
 from separable.compiler.commands.inspect import inspect_command
 from separable.compiler.commands.operators import operators_command
 from separable.compiler.commands.records import records
@@ -66,6 +67,7 @@ app = typer.Typer(
 app.command("compile")(compile_command)
 app.command("zoo", no_args_is_help=True)(zoo_command)
 app.command("inspect")(inspect_command)
+app.command("estimate")(estimate_command)
 app.command("run")(run_command)
 app.command("verify")(verify_command)
 app.command("targets")(targets_command)

@@ -43,6 +43,10 @@ class UnknownTarget(CompileError):
     """No row of the target table has this name; the message offers the nearest names."""
 
 
+class NoEstimate(CompileError):
+    """The row of the target has no clock, so that no time can be estimated for it."""
+
+
 class ToolchainMissing(CompileError):
     """The C compiler and linker (ziglang) cannot be found or do not run."""
 

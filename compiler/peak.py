@@ -42,17 +42,18 @@ class Peak:
         return f"{self.gflops:.1f} GFLOPS, measured with {self.vector_bits}-bit multiply-adds in registers on {cores}"
 
 
-def measure_peak(threads: int = 1) -> Peak:
+def measure_peak(threads: int = 1, target: Target | None = None) -> Peak:
     """Time multiply-adds in registers: the best of eight samples of a few milliseconds.
 
     Args:
         threads: how many run at the same time; no more than there are CPUs, or they would take turns.
+        target: the row whose vectors and instructions are used; this machine must have them. Its own row if None.
 
     Raises:
         ToolchainMissing: there is no C compiler.
         UnknownTargetName: no row describes this machine.
     """
-    target = detect_host()
+    target = target or detect_host()
     chains = target.vector_registers - _OTHER_REGISTERS
     rounds = _SAMPLE_FLOPS // (2 * target.lanes * chains)
     run = _build(target, chains)

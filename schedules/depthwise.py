@@ -52,7 +52,7 @@ def default_tile(w: Depthwise, target: Target) -> Tile:
             if sums + 3 > target.vector_registers:
                 break
             fma_cycles = max(sums * taps / target.fma_per_cycle, taps * target.fma_latency / max(1, sums))
-            load_cycles = (_loads(w, rows, columns, target) + sums / 2) / target.loads_per_cycle
+            load_cycles = (loads_of(w, rows, columns, target) + sums / 2) / target.loads_per_cycle
             tiles = -(-w.y.height // rows) * -(-w.y.width // columns)
             key = (tiles * (max(fma_cycles, load_cycles) + 0.25 * load_cycles), rows, -columns)
             if best is None or key < best[0]:
@@ -61,7 +61,7 @@ def default_tile(w: Depthwise, target: Target) -> Tile:
     return best[1]
 
 
-def _loads(w: Depthwise, rows: int, columns: int, target: Target) -> float:
+def loads_of(w: Depthwise, rows: int, columns: int, target: Target) -> float:
     """Vectors that a tile loads: its inputs, and the taps that found no register once per pixel row they are used in.
 
     The taps are walked row by row. An input row that several of them need is loaded once, as far as registers can hold

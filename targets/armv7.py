@@ -34,10 +34,17 @@ ARMV7 = Target(
     vector_registers=16,
     fma_per_cycle=1,
     fma_latency=4,
+    issue_per_cycle=2,
     loads_per_cycle=0.5,
     l1_bytes=32 * KIB,
     l2_bytes=128 * KIB,
     l3_bytes=0,
+    l2_cores=4,
+    ghz=0,  # no time can be estimated from ratios; nor for A7 and A9
+    l2_bytes_per_cycle=8,
+    l3_bytes_per_cycle=0,
+    memory_gb_per_s=2,
+    chip_gb_per_s=2.4,
     in_order=True,
     core_class="little",
 )
@@ -67,6 +74,7 @@ CORTEX_A53 = replace(
     features=_NO_ARMV8,
     isa=_VFP4,
     # The core of `arm64:cortex-a53` in its 32-bit state, as on boards with a 32-bit system.
+    ghz=1.2,
 )
 
 CORTEX_A72 = replace(
@@ -75,8 +83,12 @@ CORTEX_A72 = replace(
     cpu="cortex-a72",
     # The core of `arm64:cortex-a72` in its 32-bit state.
     fma_latency=3,
+    issue_per_cycle=3,
     loads_per_cycle=1,
     l2_bytes=256 * KIB,
+    ghz=1.5,
+    memory_gb_per_s=4.5,
+    chip_gb_per_s=5.5,
     in_order=False,
     core_class="big",
 )

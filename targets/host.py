@@ -79,6 +79,7 @@ def host_row(machine: str, cpuinfo: str, cpus: Path) -> Target:
         l1_bytes=cache.get("1", row.l1_bytes),
         l2_bytes=cache.get("2", row.l2_bytes),
         l3_bytes=cache.get("3", row.l3_bytes),
+        l2_cores=_l2_cores(cpus / f"cpu{cpu}") if "2" in cache else row.l2_cores,
     )
 
 
@@ -139,16 +140,26 @@ def _arm_row(processors: list[dict[str, str]]) -> tuple[Target, int]:
 
 def _cache_bytes(cpu: Path) -> dict[str, int]:
     """Bytes of the data caches by level, as far as sysfs knows them; L2 is shared out among the cores that have it."""
-    threads_per_core = _count_cpus(cpu / "topology" / "thread_siblings_list")
     sizes: dict[str, int] = {}
     for index in sorted(cpu.glob("cache/index*")):
         level, kind = (index / "level").read_text().strip(), (index / "type").read_text().strip()
         size = (index / "size").read_text().strip()
         if kind == "Instruction" or not size[:-1].isdigit():
             continue
-        cores = max(1, _count_cpus(index / "shared_cpu_list") // threads_per_core) if level == "2" else 1
+        cores = _sharers(cpu, index) if level == "2" else 1
         sizes[level] = int(size[:-1]) * {"K": KIB, "M": MIB}[size[-1]] // cores
     return sizes
+
+
+def _l2_cores(cpu: Path) -> int:
+    """How many cores have an L2 together."""
+    indices = [index for index in sorted(cpu.glob("cache/index*")) if (index / "level").read_text().strip() == "2"]
+    return max((_sharers(cpu, index) for index in indices), default=1)
+
+
+def _sharers(cpu: Path, cache: Path) -> int:
+    threads_per_core = _count_cpus(cpu / "topology" / "thread_siblings_list")
+    return max(1, _count_cpus(cache / "shared_cpu_list") // threads_per_core)
 
 
 def _count_cpus(cpu_list: Path) -> int:

@@ -36,10 +36,18 @@ class Target:
         fma_latency: cycles from one multiply-accumulate to the next that adds to the same register, with the
             forwarding of accumulators that Arm cores have; ``fma_per_cycle * fma_latency`` independent
             accumulators keep the units busy.
+        issue_per_cycle: instructions that one core starts per cycle.
         loads_per_cycle: vector loads of ``vector_bits`` from L1 per cycle; 0.5 is one every second cycle.
         l1_bytes: L1 data cache of one core.
         l2_bytes: L2 one core can count on: its private L2, or its share of the cluster's.
         l3_bytes: last-level cache that the cores share; 0 where L2 is the last.
+        l2_cores: cores that share that L2, each counting on its part; one thread alone has all of it.
+        ghz: clock under load in 10^9 cycles per second, of the chip that the row names; 0 where the rates above are
+            true among themselves only, so that no time can be estimated.
+        l2_bytes_per_cycle: what a core reads from L2, one line after the other, per cycle.
+        l3_bytes_per_cycle: the same from L3; 0 where there is none.
+        memory_gb_per_s: what one core copies from and to memory, 10^9 bytes per second, both ways counted.
+        chip_gb_per_s: the same of all cores together.
         in_order: whether instructions start in program order, so that loads must be placed well ahead of their use.
         core_class: what the core is built for: the small and the big cores of a phone, or a server/desktop.
         panel_channels: output channels that lie together in the packed weights of convolutions: what the variants of
@@ -59,10 +67,17 @@ class Target:
     vector_registers: int
     fma_per_cycle: int
     fma_latency: int
+    issue_per_cycle: int
     loads_per_cycle: float
     l1_bytes: int
     l2_bytes: int
     l3_bytes: int
+    l2_cores: int
+    ghz: float
+    l2_bytes_per_cycle: float
+    l3_bytes_per_cycle: float
+    memory_gb_per_s: float
+    chip_gb_per_s: float
     in_order: bool
     core_class: CoreClass
     panel_channels: int = 0

@@ -276,6 +276,11 @@ def _traffic(step: Step, constants: Sequence[Any]) -> int:
     return sum(tensor.nbytes for tensor in tensors) + sum(int(array.nbytes) for array in constants)
 
 
+def step_threads(step: Step, constants: Sequence[Any], target: Target) -> int:
+    """How many threads are worth waking for a step with these packed constants."""
+    return thread_limit(2 * step.workload.macs, _traffic(step, constants), target)
+
+
 def thread_limit(flops: int, traffic: int, target: Target) -> int:
     """How many threads are worth waking for a step of so many float operations and bytes; 1 leaves it to the caller."""
     cycles = max(flops / target.flops_per_cycle, traffic / _BYTES_PER_CYCLE)

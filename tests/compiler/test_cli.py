@@ -30,7 +30,20 @@ class TestProgram:
 
     @pytest.mark.parametrize(
         "verb",
-        ["compile", "zoo", "inspect", "run", "verify", "targets", "tracker", "agent", "doctor", "tune", "records"],
+        [
+            "compile",
+            "zoo",
+            "inspect",
+            "estimate",
+            "run",
+            "verify",
+            "targets",
+            "tracker",
+            "agent",
+            "doctor",
+            "tune",
+            "records",
+        ],
     )
     def test_every_verb_explains_itself(self, verb: str) -> None:
         assert verb in call("--help").stdout
