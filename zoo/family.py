@@ -6,9 +6,9 @@ every resolution as it costs at 224, as if both had nothing to do with each othe
 
     accuracy(alpha, r) = accuracy(alpha, 224) + accuracy(1, r) - accuracy(1, 224)
 
-At 0.5-160, the only printed one that this can be held against, it gives 60.3 where Table 9 has 60.2. Narrow networks at
-low resolutions it flatters: of the checkpoints that TensorFlow published in 2018, 0.25-128 is 8.3 points below 0.25-224,
-where this rule has 6.2.
+At 0.5-160, the only printed one that this can be held against, it gives 60.3 where Table 9 has 60.2. It flatters narrow
+networks of low resolutions: of the checkpoints that TensorFlow published in 2018, 0.25-128 is 8.3 points below
+0.25-224, where this rule has 6.2.
 """
 
 from __future__ import annotations

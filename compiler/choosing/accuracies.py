@@ -66,7 +66,7 @@ def read_accuracies(path: Path) -> list[Listed]:
 
 
 def _listed(row: Mapping[str, str], wanted: tuple[str, ...], folder: Path) -> Listed:
-    accuracy = float(row["accuracy"].removesuffix("%"))
+    accuracy = float((row["accuracy"] or "").removesuffix("%"))
     if not math.isfinite(accuracy):
         raise ValueError("no accuracy")
     if wanted == MODELS:

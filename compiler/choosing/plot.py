@@ -39,6 +39,8 @@ def plot_family(rows: Sequence[Row], pick: Row | None, budget: Budget, path: Pat
     if budget.latency_ms is not None:
         latency.axvline(budget.latency_ms, color="black", linestyle="--", linewidth=0.8)
     costs.set_ylabel(ylabel)
+    if costs.get_legend_handles_labels()[1]:
+        costs.legend(fontsize=7, loc="lower right")
     figure.suptitle(title)
     with whole_file(path) as file:
         figure.savefig(file, format="png", dpi=110)
@@ -54,6 +56,8 @@ def _draw(
     label: Callable[[Row], str],
     size: float,
 ) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     groups = list(dict.fromkeys(row.member.group for row in rows))
     for number, group in enumerate(groups):
         colour = _COLOURS[number % len(_COLOURS)]
@@ -74,10 +78,12 @@ def _draw(
         style = {"marker": "*", "s": 220, "facecolors": "none", "edgecolors": "black"}
         axes.scatter([x(pick)], [_accuracy(pick)], **style)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.margins(x=0.12)
     axes.set_xlabel(xlabel)
     axes.grid(alpha=0.3, which="both")
-    if any(groups):
-        axes.legend(fontsize=7, loc="lower right")
 
 
 def _accuracy(row: Row) -> float:

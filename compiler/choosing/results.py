@@ -118,7 +118,9 @@ class ResultsFile:
         except BaseException:
             self._file.close()
             raise
-        self.notes = (f"the last line of {path} was cut off in writing; it is left out",) if cut else ()
+        self.notes: tuple[str, ...] = (
+            (f"the last line of {path} was cut off in writing; it is left out",) if cut else ()
+        )
         self._known = _joined(results)
 
     def find(self, key: Key) -> Result | None:
