@@ -63,7 +63,9 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.RMSprop:
 def distillation_loss(
     logits: torch.Tensor, soft_targets: torch.Tensor, labels: torch.Tensor, recipe: Recipe
 ) -> torch.Tensor:
-    """Cross entropy with the teacher's softened classes and with the labels, by their shares.
+    """The divergence from the teacher's softened classes and the cross entropy with the labels, by their shares.
+
+    The first is multiplied by the square of the temperature, which its gradients shrink by (Hinton et al., 2015).
 
     Args:
         logits: of the student, [n, classes].
@@ -72,7 +74,8 @@ def distillation_loss(
         recipe: temperature and shares.
     """
     t = recipe.temperature
-    soft = functional.cross_entropy(logits / t, functional.softmax(soft_targets / t, dim=1)) * t**2
+    student, teacher = functional.log_softmax(logits / t, dim=1), functional.log_softmax(soft_targets / t, dim=1)
+    soft = functional.kl_div(student, teacher, reduction="batchmean", log_target=True) * t**2
     hard = functional.cross_entropy(logits, labels)
     return recipe.teacher_share * soft + (1 - recipe.teacher_share) * hard
 

@@ -85,14 +85,17 @@ class RunFolder:
         return self.curve[-1]
 
     def _check(self, stored: Mapping[str, Any]) -> None:
-        # Whoever wants more epochs goes on with the same run.
-        was, now = ({**run, "recipe": {**run["recipe"], "epochs": 0}} for run in (stored, self._run))
-        others = [name for name in now if was[name] != now[name]]
+        others = [name for name, now in self._run.items() if _but_epochs(stored[name]) != _but_epochs(now)]
         if others:
             raise TrainingError(
-                f"{self._folder} holds a run of {was['network']} with another {' and '.join(others)}: "
+                f"{self._folder} holds a run of {stored['network']} with another {' and '.join(others)}: "
                 "choose another folder"
             )
+
+
+def _but_epochs(value: object) -> object:
+    """Whoever wants more epochs goes on with the same run."""
+    return {**value, "epochs": 0} if isinstance(value, dict) else value
 
 
 def _digest(*arrays: np.ndarray) -> str:

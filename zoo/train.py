@@ -135,7 +135,12 @@ def _batches(
         starts.pop()
     for start, end in zip(starts, [*starts[1:], len(shuffled)], strict=True):
         x, labels = pictures.batch(shuffled[start:end])
-        yield torch.from_numpy(augment(x, recipe, random)), torch.from_numpy(labels)
+        yield _to_torch(augment(x, recipe, random), labels)
+
+
+def _to_torch(x: np.ndarray, labels: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    # On CPUs depthwise convolutions of NHWC are trained in half the time; all that follows takes over the layout.
+    return torch.from_numpy(x).contiguous(memory_format=torch.channels_last), torch.from_numpy(labels)
 
 
 def augment(x: np.ndarray, recipe: Recipe, random: np.random.Generator) -> np.ndarray:
@@ -157,7 +162,7 @@ def _validate(network: Network, pictures: Pictures, recipe: Recipe, teacher: nn.
     total = 0.0
     with torch.no_grad():
         for start in range(0, len(pictures), 256):
-            x, labels = pictures.batch(np.arange(start, min(start + 256, len(pictures))))
-            loss, right = _loss(network, torch.from_numpy(x), torch.from_numpy(labels), recipe, teacher)
+            x, labels = _to_torch(*pictures.batch(np.arange(start, min(start + 256, len(pictures)))))
+            loss, right = _loss(network, x, labels, recipe, teacher)
             total += right if network.outputs == ("logits",) else -float(loss) * len(x)
     return total / len(pictures)
