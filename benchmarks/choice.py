@@ -6,13 +6,9 @@ length: all of them take turns on the same CPUs, in processes that are started a
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
+import math
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -20,14 +16,11 @@ from typing import Annotated
 import numpy as np
 import typer
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
-from separable.benchmarks.contender import Contender, ContenderFailed
+from separable.benchmarks.choice_folder import ChoiceFolder, Settings
+from separable.benchmarks.contender import ContenderFailed
 from separable.benchmarks.machine import describe_machine
-from separable.benchmarks.outputs import check_outputs
-from separable.benchmarks.peers import OURS
-from separable.benchmarks.workload import Workload, prepare_workload
 from separable.compiler.choosing.member import Member
 from separable.compiler.commands.family import paper_family
 from separable.compiler.commands.units import parse_latency
@@ -36,7 +29,7 @@ from separable.compiler.intervals import median_interval
 
 SECONDS, SHARE = 180, 0.03
 """The bar: so many seconds, and so near to the best."""
-_RUNS = 5
+_FOLDER = Path(__file__).parent / "results" / "choice"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -94,71 +87,37 @@ def judge(
     return Verdict(budget_ms, seconds, pick, best, medians[title])
 
 
-def run_choose(budget: str, threads: int, results: Path) -> tuple[float, str]:
-    """Seconds, and the title of the pick.
-
-    Raises:
-        CompileError: it names none.
-    """
-    code = "from separable.compiler.cli import main; main()"
-    command = [sys.executable, "-c", code, "choose", "--budget", budget, "--threads", str(threads), "-o", str(results)]
-    start = time.perf_counter()
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    seconds = time.perf_counter() - start
-    titles = [line.split(maxsplit=1)[1].partition(":")[0] for line in done.stdout.splitlines() if line[:7] == "choice "]
-    if done.returncode != 0 or not titles:
-        raise CompileError(f"separable choose --budget {budget} named no network")
-    return seconds, titles[0]
-
-
-def measure_at_length(
-    workloads: Mapping[str, Workload], threads: int, rounds: int, processes: int, console: Console
-) -> dict[str, list[float]]:
-    """Median milliseconds of each turn, by title; contenders take turns.
-
-    Raises:
-        ContenderFailed: one does not run, or computes something else than ONNX Runtime.
-    """
-    turns: dict[str, list[float]] = {title: [] for title in workloads}
-    cpus = sorted(os.sched_getaffinity(0))[-threads:]
-    for number in range(processes):
-        with ExitStack() as stack:
-            contenders = {}
-            for title, workload in workloads.items():
-                contender = stack.enter_context(Contender(OURS, workload.task(workload.library, threads), cpus))
-                check_outputs(OURS, contender.outputs, workload.expected)
-                contenders[title] = contender
-            for _ in track(range(rounds), f"processes {number + 1} of {processes}", console=console, transient=True):
-                for title, contender in contenders.items():
-                    turns[title].append(float(np.median(contender.take_turn(_RUNS))))
-    return turns
-
-
 @app.command()
 def main(
     budget: Annotated[list[str] | None, typer.Option(help="Budgets; the first one's run starts cold.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads.")] = 1,
     rounds: Annotated[int, typer.Option(min=2, help="Turns of each network in each of its processes.")] = 15,
     processes: Annotated[int, typer.Option(min=3, help="How often the processes are started anew.")] = 4,
+    folder: Annotated[Path, typer.Option(help="Keeps what was done; the same command goes on there.")] = _FOLDER,
+    seconds: Annotated[
+        float, typer.Option(help="Begin no further piece (choose, a network, the processes) after so long.")
+    ] = math.inf,
 ) -> None:
     """Run choose, then measure the whole family at length and compare."""
     console = Console(highlight=False, soft_wrap=True)
     members = paper_family(interpolate=True)
+    settings = Settings(tuple(budget or ["5ms"]), threads, rounds, processes)
+    end = time.monotonic() + seconds
     try:
-        with tempfile.TemporaryDirectory(prefix="separable-choice-") as temporary:
-            folder = Path(temporary)
-            picks = {text: run_choose(text, threads, folder / "choose.jsonl") for text in budget or ["5ms"]}
-            workloads = {}
-            for member in track(members, "compiling", console=console, transient=True):
-                member.write(folder / f"{member.key}.onnx")
-                workloads[member.title] = prepare_workload(folder / f"{member.key}.onnx", folder)
-            turns = measure_at_length(workloads, threads, rounds, processes, console)
-    except (CompileError, ContenderFailed) as error:
+        work = ChoiceFolder(folder, settings, members)
+        for name, piece in list(work.missing()):
+            if time.monotonic() >= end:
+                console.print(f"{name} and what follows is missing: the same command goes on")
+                return
+            console.print(name)
+            piece()
+    except (CompileError, ContenderFailed, OSError) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False)
         raise typer.Exit(2) from error
+    turns = {member.title: work.times(member) for member in members}
     console.print(_latencies(members, turns))
     medians = {title: float(np.median(times)) for title, times in turns.items()}
-    verdicts = [judge(1e3 * parse_latency(text), *picks[text], members, medians) for text in picks]
+    verdicts = [judge(1e3 * parse_latency(text), *work.picks[text], members, medians) for text in settings.budgets]
     console.print(_verdicts(verdicts))
     console.print(", ".join(f"{name} {value}" for name, value in describe_machine().items()))
     if not all(verdict.holds for verdict in verdicts):
