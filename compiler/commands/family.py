@@ -10,6 +10,7 @@ from pathlib import Path
 from separable.compiler.choosing.accuracies import Listed, read_accuracies
 from separable.compiler.choosing.member import Accuracy, FamilyError, Member
 from separable.compiler.commands.zoo import without_torch
+from separable.compiler.interrupts import interrupt_later
 from separable.zoo.architecture import MobileNetV1
 from separable.zoo.cost import network_cost
 from separable.zoo.family import FAMILY, network_title, paper_accuracy
@@ -72,4 +73,5 @@ def _write(network: MobileNetV1, path: Path) -> None:
         from separable.zoo.mobilenet_v1 import MobileNetV1Network
     except ModuleNotFoundError as error:
         raise without_torch(error) from error
-    export_untrained(MobileNetV1Network(network), path)
+    with interrupt_later():
+        export_untrained(MobileNetV1Network(network), path)
