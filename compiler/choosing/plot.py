@@ -72,8 +72,9 @@ def _draw(
                 label=name if some and name else None,
             )
     for row in rows:
-        offset = {"xytext": (5, -9), "textcoords": "offset points", "fontsize": size}
-        axes.annotate(label(row), (x(row), _accuracy(row)), **offset)
+        # More accurate networks are slower: there is room above and to the left of each.
+        where = {"xytext": (-4, 4), "textcoords": "offset points", "horizontalalignment": "right"}
+        axes.annotate(label(row), (x(row), _accuracy(row)), fontsize=size, **where)
     if pick is not None:
         style = {"marker": "*", "s": 220, "facecolors": "none", "edgecolors": "black"}
         axes.scatter([x(pick)], [_accuracy(pick)], **style)
@@ -81,7 +82,7 @@ def _draw(
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.margins(x=0.12)
+    axes.margins(x=0.27)
     axes.set_xlabel(xlabel)
     axes.grid(alpha=0.3, which="both")
 
