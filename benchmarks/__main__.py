@@ -16,7 +16,7 @@ from separable.benchmarks.machine import describe_machine
 from separable.benchmarks.report import summary_table
 from separable.benchmarks.selection import ALL_PEERS, model_name, parse_models, parse_peers, parse_threads
 from separable.benchmarks.series import Series
-from separable.benchmarks.statistics import FEWEST_ROUNDS
+from separable.compiler.intervals import FEWEST_VALUES
 from separable.targets.errors import UnsupportedHost
 
 # With more runnable processes than this before the first contest, others take part of the CPUs.
@@ -34,7 +34,7 @@ def benchmark(
     ] = "v1-1.0-224",
     threads: Annotated[str, typer.Option(help="Numbers of threads.")] = "1,2",
     peers: Annotated[str, typer.Option(help="Whom to compare with; those that are missing get installed.")] = ALL_PEERS,
-    rounds: Annotated[int, typer.Option(min=FEWEST_ROUNDS, help="Turns of each contender.")] = 30,
+    rounds: Annotated[int, typer.Option(min=FEWEST_VALUES, help="Turns of each contender.")] = 30,
     processes: Annotated[
         int, typer.Option(min=1, help="Fresh processes in which load, first run and memory are measured.")
     ] = 5,

@@ -27,9 +27,9 @@ from separable.benchmarks.duel import Duel, DuelFailed, hold_duel
 from separable.benchmarks.machine import describe_machine
 from separable.benchmarks.neighbourhood import tiles_near
 from separable.benchmarks.search_report import Finding, Findings, print_findings, write_findings
-from separable.benchmarks.statistics import FEWEST_ROUNDS
 from separable.benchmarks.workload import random_inputs
 from separable.compiler.errors import CompileError
+from separable.compiler.intervals import FEWEST_VALUES
 from separable.compiler.options import CompileOptions
 from separable.compiler.pipeline import Phases, build_model, compile_model
 from separable.schedules.space import unrollings
@@ -160,7 +160,7 @@ def main(
         str, typer.Option(help="An ONNX file, or a network of the zoo: v1-ALPHA-RESOLUTION.")
     ] = "v1-1.0-224",
     threads: Annotated[int, typer.Option(min=1, help="Threads.")] = 1,
-    rounds: Annotated[int, typer.Option(min=1, help="Turns of each candidate before the finals.")] = FEWEST_ROUNDS,
+    rounds: Annotated[int, typer.Option(min=1, help="Turns of each candidate before the finals.")] = FEWEST_VALUES,
     results: Annotated[Path, typer.Option(help="Folder for CSV and JSON.")] = _RESULTS,
 ) -> None:
     """Search the tiles around every default on this machine, and say what a network gains by the best of them."""

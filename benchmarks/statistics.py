@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from separable.compiler.intervals import median_interval
+
 Times = NDArray[np.float64]
 """Milliseconds, [rounds, runs of a turn]."""
-
-FEWEST_ROUNDS = 6
-"""With fewer, no interval between two of the rounds holds the true median with 95 % confidence."""
 
 # Where a process happens to have its memory moves its times by about this much, however long one measures.
 _SAME = 0.01
@@ -62,23 +59,3 @@ def compare(first: Times, second: Times) -> Comparison:
     ratios = np.median(first, axis=1) / np.median(second, axis=1)
     low, high = median_interval(ratios.tolist())
     return Comparison(float(np.median(ratios)), low, high)
-
-
-def median_interval(values: Sequence[float]) -> tuple[float, float]:
-    """The 95 % confidence interval of the median of what ``values`` are drawn from, whatever its distribution.
-
-    The true median has as many values below it as heads fall in as many tosses of a coin. So it lies between the value
-    of rank k + 1 from below and that from above, unless k or fewer heads, or tails, fell.
-
-    Raises:
-        ValueError: there are fewer than ``FEWEST_ROUNDS`` values.
-    """
-    count = len(values)
-    if count < FEWEST_ROUNDS:
-        raise ValueError(f"{count} values are too few for an interval, expected at least {FEWEST_ROUNDS}")
-    rank, outside = 0, 1
-    while 2 * (outside + math.comb(count, rank + 1)) <= 0.05 * 2**count:
-        rank += 1
-        outside += math.comb(count, rank)
-    ordered = sorted(values)
-    return ordered[rank], ordered[-1 - rank]

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 import separable
 from separable.compiler.commands.agent import agent_command
+from separable.compiler.commands.choose import choose_command
 from separable.compiler.commands.compile import compile_command
 from separable.compiler.commands.doctor import doctor_command
 from separable.compiler.commands.estimate import estimate_command
@@ -72,6 +73,7 @@ app.command("run")(run_command)
 app.command("verify")(verify_command)
 app.command("targets")(targets_command)
 app.command("operators")(operators_command)
+app.command("choose")(choose_command)
 app.command("tune")(tune_command)
 app.add_typer(records, name="records")
 app.command("tables")(tables_command)

@@ -51,6 +51,19 @@ def export_mobilenet_v1(spec: MobileNetV1, path: Path, *, seed: int = 0, weights
     export_network(MobileNetV1Network(spec), path, seed=seed, weights=weights)
 
 
+def export_untrained(network: Network, path: Path) -> None:
+    """Write a network whose outputs mean nothing, but which runs as fast as a trained one, and is written at once.
+
+    Filters are drawn as He et al. propose, so that no activation vanishes; :func:`export_network` fits weights to
+    pictures, which takes longer than to compile them.
+    """
+    torch.manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    path.write_bytes(to_onnx(network).SerializeToString(deterministic=True))
+
+
 def to_onnx(network: Network) -> onnx.ModelProto:
     """The network as a checked ONNX model of opset 13; its tensors are named after the network's modules."""
     traced = trace_shapes(network.eval())

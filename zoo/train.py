@@ -1,4 +1,4 @@
-"""Training of classifiers and embeddings as the paper does it (section 3.2), and distillation (sections 4.5 and 4.7).
+"""Training as the paper does it (section 3.2), and distillation of classifiers, attributes and embeddings (4.5, 4.7).
 
 RMSprop, no weight decay on depthwise filters, which have few weights, and the same settings whatever the size of the
 network. A run is a folder: ``curve.csv`` has a line for each epoch, ``state.pt`` is what :func:`train` goes on from,
@@ -7,14 +7,8 @@ network. A run is a folder: ``curve.csv`` has a line for each epoch, ``state.pt`
 
 from __future__ import annotations
 
-import csv
-import os
-import pickle
-import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,48 +17,8 @@ from torch.nn import functional
 
 from separable.zoo.dataset import Pictures
 from separable.zoo.network import Network
-
-_STATE, _WEIGHTS, _CURVE = "state.pt", "weights.pt", "curve.csv"
-_COLUMNS = ("epoch", "learning_rate", "loss", "accuracy", "validation_accuracy")
-
-
-class TrainingError(ValueError):
-    """A run cannot be started or gone on with; the message says why."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train. The defaults are those of TensorFlow's MobileNet; the paper names the method only.
-
-    Attributes:
-        epochs: passes over the pictures.
-        batch: pictures of a step.
-        learning_rate: of the first epoch.
-        decay: factor of the learning rate after each epoch.
-        smoothing: of RMSprop's mean of squares.
-        momentum: of RMSprop.
-        epsilon: of RMSprop; it is large, as in TensorFlow.
-        weight_decay: of all filters but the depthwise ones; biases and batch normalisation have none either.
-        flip: whether half of the pictures are mirrored.
-        shift: most pixels that a picture is moved by; the paper's small networks need little augmentation.
-        temperature: of the soft targets of distillation (Hinton et al., 2015).
-        teacher_share: part of the loss that the teacher gives, 0 to 1; the labels give the rest.
-        seed: of the order of the pictures and of the augmentation.
-    """
-
-    epochs: int = 30
-    batch: int = 64
-    learning_rate: float = 0.045
-    decay: float = 0.94
-    smoothing: float = 0.9
-    momentum: float = 0.9
-    epsilon: float = 1.0
-    weight_decay: float = 4e-5
-    flip: bool = False
-    shift: int = 0
-    temperature: float = 4.0
-    teacher_share: float = 0.9
-    seed: int = 0
+from separable.zoo.recipe import Recipe, distillation_loss, embedding_loss, make_optimizer
+from separable.zoo.run_folder import RunFolder, TrainingError
 
 
 def train(
@@ -80,74 +34,74 @@ def train(
     """Train ``network``, or go on with the run in ``folder`` where it stopped.
 
     Args:
-        network: gives logits [n, classes], or embeddings if its output is named so; these need a teacher.
+        network: its output's name says what it learns: ``logits`` [n, classes], ``probabilities`` of independent
+            attributes [n, attributes] or an ``embedding`` [n, k]; the last two learn from a teacher alone. It starts
+            with the weights that it has: drawn ones, or a checkpoint's that is to be fine-tuned.
         pictures: what it learns from.
         validation: what its accuracy is measured on after each epoch.
         folder: of the run; made if it is not there.
         recipe: how to train; the default is ``Recipe()``.
-        teacher: a trained network of the same outputs. A classifier learns its soft targets beside the labels, an
-            embedding the squared difference to the teacher's.
+        teacher: a trained network of the same outputs. A classifier learns its soft targets beside the labels,
+            attributes its probabilities, an embedding the squared distance to the teacher's.
         note: is called with each line of the curve.
 
     Returns:
-        The validation accuracy of the last epoch; for embeddings the negative mean squared difference.
+        The validation accuracy of the last epoch; without classes the negative loss on the validation pictures.
 
     Raises:
-        TrainingError: the folder holds a run of another network or recipe, or an embedding has no teacher.
+        TrainingError: the folder holds a run of another network, recipe or teacher, or on other pictures; or the
+            network is none that learns so.
         OSError: the folder cannot be written.
     """
     recipe = recipe or Recipe()
-    embedding = "embedding" in network.outputs
-    if embedding and teacher is None:
-        raise TrainingError("an embedding is learnt from a teacher: give one")
+    _check(network, pictures, validation, teacher)
     if teacher is not None:
         teacher.eval()
-    folder.mkdir(parents=True, exist_ok=True)
     optimizer = make_optimizer(network, recipe)
-    curve = _resume(network, optimizer, folder, recipe)
-    for epoch in range(len(curve), recipe.epochs):
+    run = RunFolder(folder, network, recipe, pictures, teacher)
+    run.resume(optimizer)
+    for epoch in range(len(run.curve), recipe.epochs):
         rate = recipe.learning_rate * recipe.decay**epoch
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss, accuracy = _epoch(network, optimizer, pictures, recipe, epoch, teacher, embedding)
-        scores = (rate, loss, accuracy, _validate(network, validation, teacher if embedding else None))
-        curve.append(dict(zip(_COLUMNS, (epoch + 1, *scores), strict=True)))
-        _save(network, optimizer, folder, recipe, curve)
-        note(curve[-1])
+        random = np.random.default_rng((recipe.seed, epoch))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(random.integers(1 << 31)))  # of dropout
+            loss, accuracy = _epoch(network, optimizer, pictures, recipe, random, teacher)
+        score = _validate(network, validation, recipe, teacher)
+        note(run.save(optimizer, (epoch + 1, rate, loss, accuracy, score)))
     network.eval()
-    return curve[-1]["validation_accuracy"] if curve else float("nan")
+    return run.curve[-1]["validation_accuracy"] if run.curve else float("nan")
 
 
-def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.RMSprop:
-    """RMSprop that lets weights decay in full convolutions and linear layers only."""
-    decaying: list[nn.Parameter] = []
-    others: list[nn.Parameter] = []
-    for module in network.modules():
-        for name, parameter in module.named_parameters(recurse=False):
-            filters = name == "weight" and isinstance(module, nn.Conv2d | nn.Linear)
-            depthwise = isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
-            (decaying if filters and not depthwise else others).append(parameter)
-    groups = [{"params": decaying, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.RMSprop(
-        groups, lr=recipe.learning_rate, alpha=recipe.smoothing, eps=recipe.epsilon, momentum=recipe.momentum
-    )
+def _check(network: Network, pictures: Pictures, validation: Pictures, teacher: nn.Module | None) -> None:
+    if network.outputs not in (("logits",), ("probabilities",), ("embedding",)):
+        raise TrainingError(
+            f"{network.name} gives {', '.join(network.outputs)}: only logits, probabilities or an embedding are learnt"
+        )
+    if teacher is None and network.outputs != ("logits",):
+        raise TrainingError(f"the {network.outputs[0]} of {network.name} are learnt from a teacher: give one")
+    if len(pictures) < 2 or len(validation) == 0:
+        raise TrainingError(
+            f"{len(pictures)} pictures and {len(validation)} to validate on: two and one are needed at least"
+        )
 
 
-def distillation_loss(
-    logits: torch.Tensor, soft_targets: torch.Tensor, labels: torch.Tensor, recipe: Recipe
-) -> torch.Tensor:
-    """Cross entropy with the teacher's softened classes and with the labels, by their shares.
-
-    Args:
-        logits: of the student, [n, classes].
-        soft_targets: logits of the teacher, [n, classes].
-        labels: int64 [n].
-        recipe: temperature and shares.
-    """
-    t = recipe.temperature
-    soft = functional.cross_entropy(logits / t, functional.softmax(soft_targets / t, dim=1)) * t**2
-    hard = functional.cross_entropy(logits, labels)
-    return recipe.teacher_share * soft + (1 - recipe.teacher_share) * hard
+def _loss(
+    network: Network, x: torch.Tensor, labels: torch.Tensor, recipe: Recipe, teacher: nn.Module | None
+) -> tuple[torch.Tensor, int]:
+    """The loss, and how many pictures are classified as their labels say."""
+    outputs = network(x)
+    correct = int((outputs.argmax(dim=1) == labels).sum()) if network.outputs == ("logits",) else 0
+    if teacher is None:
+        return functional.cross_entropy(outputs, labels), correct
+    with torch.no_grad():
+        targets = teacher(x)
+    if network.outputs == ("embedding",):
+        return embedding_loss(outputs, targets), correct
+    if network.outputs == ("probabilities",):
+        return functional.binary_cross_entropy(outputs, targets), correct
+    return distillation_loss(outputs, targets, labels, recipe), correct
 
 
 def _epoch(
@@ -155,115 +109,61 @@ def _epoch(
     optimizer: torch.optim.Optimizer,
     pictures: Pictures,
     recipe: Recipe,
-    epoch: int,
+    random: np.random.Generator,
     teacher: nn.Module | None,
-    embedding: bool,
 ) -> tuple[float, float]:
     """Loss and accuracy over all pictures."""
     network.train()
-    order = np.random.default_rng((recipe.seed, epoch))
-    total = correct = count = 0.0
-    for x, labels in _batches(pictures, recipe, order):
-        outputs = network(x)
-        if teacher is None:
-            loss = functional.cross_entropy(outputs, labels)
-        else:
-            with torch.no_grad():
-                targets = teacher(x)
-            loss = (
-                functional.mse_loss(outputs, targets)
-                if embedding
-                else distillation_loss(outputs, targets, labels, recipe)
-            )
+    total = correct = 0.0
+    for x, labels in _batches(pictures, recipe, random):
+        loss, right = _loss(network, x, labels, recipe, teacher)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         total += float(loss.detach()) * len(x)
-        correct += 0 if embedding else int((outputs.argmax(dim=1) == labels).sum())
-        count += len(x)
-    return total / count, correct / count
+        correct += right
+    return total / len(pictures), correct / len(pictures)
 
 
 def _batches(
-    pictures: Pictures, recipe: Recipe, order: np.random.Generator
+    pictures: Pictures, recipe: Recipe, random: np.random.Generator
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    shuffled = order.permutation(len(pictures))
+    shuffled = random.permutation(len(pictures))
     # Batch normalisation needs two pictures at least: a last one alone joins the batch before.
     starts = list(range(0, len(shuffled), recipe.batch))
     if len(starts) > 1 and len(shuffled) - starts[-1] == 1:
         starts.pop()
     for start, end in zip(starts, [*starts[1:], len(shuffled)], strict=True):
         x, labels = pictures.batch(shuffled[start:end])
-        yield torch.from_numpy(_augment(x, recipe, order)), torch.from_numpy(labels)
+        yield _to_torch(augment(x, recipe, random), labels)
 
 
-def _augment(x: np.ndarray, recipe: Recipe, order: np.random.Generator) -> np.ndarray:
+def _to_torch(x: np.ndarray, labels: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    # Not channels_last, though it takes half the time: gradients were off by 2 % with it (torch 2.13, AVX-512), where
+    # they are off by 1e-5 without, and networks learnt worse.
+    return torch.from_numpy(x), torch.from_numpy(labels)
+
+
+def augment(x: np.ndarray, recipe: Recipe, random: np.random.Generator) -> np.ndarray:
+    """Mirror and move pictures float32 [n, 3, height, width] as the recipe says; the array is changed."""
     if recipe.flip:
-        mirrored = order.random(len(x)) < 0.5
+        mirrored = random.random(len(x)) < 0.5
         x[mirrored] = x[mirrored][..., ::-1]
     if recipe.shift:
-        for picture, (down, right) in zip(x, order.integers(-recipe.shift, recipe.shift + 1, (len(x), 2)), strict=True):
-            picture[:] = np.roll(picture, (down, right), axis=(1, 2))
+        height, width = x.shape[2:]
+        wide = np.pad(x, [(0, 0), (0, 0), *[(recipe.shift, recipe.shift)] * 2], mode="edge")
+        corners = random.integers(0, 2 * recipe.shift + 1, (len(x), 2))
+        for picture, source, (top, left) in zip(x, wide, corners, strict=True):
+            picture[:] = source[:, top : top + height, left : left + width]
     return x
 
 
-def _validate(network: Network, pictures: Pictures, teacher: nn.Module | None) -> float:
+def _validate(network: Network, pictures: Pictures, recipe: Recipe, teacher: nn.Module | None) -> float:
     network.eval()
     total = 0.0
     with torch.no_grad():
         for start in range(0, len(pictures), 256):
-            x, labels = pictures.batch(np.arange(start, min(start + 256, len(pictures))))
-            outputs = network(torch.from_numpy(x))
-            if teacher is None:
-                total += int((outputs.argmax(dim=1) == torch.from_numpy(labels)).sum())
-            else:
-                total -= float(functional.mse_loss(outputs, teacher(torch.from_numpy(x)))) * len(x)
+            x, labels = _to_torch(*pictures.batch(np.arange(start, min(start + 256, len(pictures)))))
+            loss, right = _loss(network, x, labels, recipe, teacher)
+            total += right if network.outputs == ("logits",) else -float(loss) * len(x)
     return total / len(pictures)
-
-
-def _resume(network: Network, optimizer: torch.optim.Optimizer, folder: Path, recipe: Recipe) -> list[dict[str, float]]:
-    path = folder / _STATE
-    if not path.exists():
-        return []
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        settings = state["recipe"]
-        same = state["network"] == network.name and {**settings, "epochs": 0} == {**asdict(recipe), "epochs": 0}
-        if not same:
-            raise TrainingError(f"{folder} holds a run of {state['network']} with {settings}: choose another folder")
-        network.load_state_dict(state["weights"])
-        optimizer.load_state_dict(state["optimizer"])
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
-        raise TrainingError(
-            f"{path} is no state of a run of this network: remove it or choose another folder"
-        ) from error
-    return list(state["curve"])
-
-
-def _save(
-    network: Network, optimizer: torch.optim.Optimizer, folder: Path, recipe: Recipe, curve: list[dict[str, float]]
-) -> None:
-    state = {
-        "network": network.name,
-        "recipe": asdict(recipe),
-        "weights": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "curve": curve,
-    }
-    _replace(folder / _STATE, lambda path: torch.save(state, path))
-    _replace(folder / _WEIGHTS, lambda path: torch.save(network.state_dict(), path))
-    _replace(folder / _CURVE, lambda path: _write_curve(path, curve))
-
-
-def _write_curve(path: Path, curve: list[dict[str, float]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(curve)
-
-
-def _replace(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write beside the file and rename: an interrupted run leaves what was there before."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".train.") as folder:
-        write(Path(folder) / path.name)
-        os.replace(Path(folder) / path.name, path)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from separable.zoo.network import Network
 
@@ -24,6 +25,28 @@ def load_weights(network: Network, path: Path) -> None:
         WeightsError: the file is no state dict, or its names or shapes are not those of the network.
         OSError: the file cannot be read.
     """
+    _fill(network, _read_state(path), path)
+
+
+def load_for_fine_tuning(network: Network, path: Path) -> bool:
+    """The same from a checkpoint of a network that may have other classes: a last layer that does not fit stays.
+
+    Returns:
+        Whether the last layer is the checkpoint's, too; else it is still the one that ``network`` had.
+
+    Raises:
+        WeightsError: as :func:`load_weights`, for all but the last layer.
+        OSError: the file cannot be read.
+    """
+    state = _read_state(path)
+    *_, last = (name for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear))
+    kept = {name: value for name, value in network.state_dict().items() if name.rpartition(".")[0] == last}
+    fits = all(name in state and state[name].shape == value.shape for name, value in kept.items())
+    _fill(network, state if fits else {**state, **kept}, path)
+    return fits
+
+
+def _read_state(path: Path) -> dict[str, torch.Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
@@ -35,6 +58,10 @@ def load_weights(network: Network, path: Path) -> None:
         raise WeightsError(
             f"{path} holds no state dict: expected tensors by name, as torch.save(net.state_dict()) writes"
         )
+    return dict(state)
+
+
+def _fill(network: Network, state: Mapping[str, torch.Tensor], path: Path) -> None:
     _check_fit(path, state, network.state_dict())
     network.load_state_dict(dict(state), strict=False)
     network.eval()

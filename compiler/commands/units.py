@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 _POWERS = "kMGT"
 
 
@@ -23,3 +26,32 @@ def bytes_text(count: int) -> str:
 def percent_text(part: float, whole: float) -> str:
     """A share as ``94.86 %``; empty where there is nothing to share."""
     return f"{100 * part / whole:.2f} %" if whole else ""
+
+
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
+_BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+
+
+def parse_latency(text: str) -> float:
+    """``5ms``, ``800us`` or ``0.1s`` as seconds.
+
+    Raises:
+        ValueError: it is none of these, or not above zero.
+    """
+    return _parse_quantity(text, _SECONDS, "time; expected 5ms, 800us or 0.1s")
+
+
+def parse_bytes(text: str) -> int:
+    """``20MB``, ``800kB`` or ``16MiB`` as bytes.
+
+    Raises:
+        ValueError: it is none of these, or not above zero.
+    """
+    return int(_parse_quantity(text, _BYTES, "size; expected 20MB, 800kB or 16MiB"))
+
+
+def _parse_quantity(text: str, units: Mapping[str, float], expected: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)\s*([a-z]+)", text.strip().lower())
+    if match is None or match[2] not in units or not float(match[1]):
+        raise ValueError(f"{text!r} is no {expected}")
+    return float(match[1]) * units[match[2]]

@@ -204,8 +204,7 @@ class NetworkBench:
         Raises:
             CandidateFailed: one of them does not run, or computes something else.
         """
-        if self._default is None:
-            self._default = self._candidate({})
+        default = self._default_candidate()
         if self._tuned is None or self._tuned[0] != tiles:
             if self._tuned is not None:
                 self._tuned[1].program.unlink()
@@ -217,7 +216,7 @@ class NetworkBench:
                 break
             # Who begins changes from round to round.
             order = (True, False) if number % 2 else (False, True)
-            pair = {is_tuned: self._run(tuned if is_tuned else self._default) for is_tuned in order}
+            pair = {is_tuned: self._run(tuned if is_tuned else default) for is_tuned in order}
             # Of several devices one is faster than the other: only turns on the same one are compared.
             if pair[True].device == pair[False].device:
                 for is_tuned, turn in pair.items():
@@ -225,6 +224,19 @@ class NetworkBench:
         if not turns[True]:
             raise CandidateFailed("the network never ran twice on the same device")
         return Duel(turns[True], turns[False])
+
+    def run_default(self) -> Turn:
+        """One turn of the network with its default tiles.
+
+        Raises:
+            CandidateFailed: it does not run, or computes something else.
+        """
+        return self._run(self._default_candidate())
+
+    def _default_candidate(self) -> Candidate:
+        if self._default is None:
+            self._default = self._candidate({})
+        return self._default
 
     def _run(self, candidate: Candidate) -> Turn:
         return read_turn(self._devices.submit(candidate).result())

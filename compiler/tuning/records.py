@@ -7,8 +7,6 @@ most. Nothing in a file is executed, and nothing is built from it but the classe
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import math
 import os
@@ -16,10 +14,12 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
 
+from separable.compiler.lines import LinesFile, read_lines
 from separable.compiler.tuning.codec import decode_tile, decode_workload, encode
 from separable.compiler.tuning.errors import InvalidRecord, TuningError
 from separable.schedules.space import Tile
@@ -137,19 +137,11 @@ def load_records(path: Path) -> Records:
         TuningError: the file cannot be read.
     """
     try:
-        content = path.read_bytes()
+        records, cut = read_lines(path, partial(_parse, path), InvalidRecord)
     except OSError as error:
         raise TuningError(f"the records file {path} cannot be read: {error.strerror}; check the path") from error
-    lines = content.split(b"\n")
-    last = lines.pop()
-    records = [_parse(line, path, number) for number, line in enumerate(lines, 1) if line.strip()]
-    if not last.strip():
-        return Records(tuple(records))
-    try:
-        records.append(_parse(last, path, len(lines) + 1))
-    except InvalidRecord:
-        return Records(tuple(records), (f"the last line of {path} was cut off in writing; it is left out",))
-    return Records(tuple(records))
+    notes = (f"the last line of {path} was cut off in writing; it is left out",) if cut else ()
+    return Records(tuple(records), notes)
 
 
 def load_all(paths: Iterable[Path]) -> Records:
@@ -218,21 +210,12 @@ class RecordsFile:
             RecordsUnwritable: it cannot be opened for writing, or another process writes to it.
         """
         self.path = path
+        self._file = LinesFile(path, "records file", RecordsUnwritable)
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise RecordsUnwritable(f"cannot write the records file {path}: {error.strerror}") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.earlier = load_records(path)
-            self._mend()
-        except BlockingIOError as error:
-            os.close(self._file)
-            raise RecordsUnwritable(
-                f"another process writes to the records file {path}; end it, or name another file"
-            ) from error
+            self._file.mend(cut=bool(self.earlier.notes))
         except BaseException:
-            os.close(self._file)
+            self._file.close()
             raise
 
     def append(self, record: Record) -> None:
@@ -241,22 +224,11 @@ class RecordsFile:
         Raises:
             RecordsUnwritable: the disk is full, or fails; the file holds what it held before.
         """
-        size = os.fstat(self._file).st_size
-        try:
-            self._write(record.line().encode())
-            os.fsync(self._file)
-        except OSError as error:
-            os.ftruncate(self._file, size)
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            what = "the disk is full" if full else str(error.strerror)
-            raise RecordsUnwritable(
-                f"cannot append to the records file {self.path}: {what}; what it held is kept, and the same command "
-                "goes on from there"
-            ) from error
+        self._file.append(record.line())
 
     def close(self) -> None:
         """Give the file back to others."""
-        os.close(self._file)
+        self._file.close()
 
     def __enter__(self) -> RecordsFile:
         return self
@@ -264,21 +236,8 @@ class RecordsFile:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _mend(self) -> None:
-        """End the last line if it is whole, else cut it off."""
-        content = self.path.read_bytes()
-        if content and not content.endswith(b"\n"):
-            if self.earlier.notes:
-                os.ftruncate(self._file, content.rfind(b"\n") + 1)
-            else:
-                self._write(b"\n")
 
-    def _write(self, data: bytes) -> None:
-        while data:
-            data = data[os.write(self._file, data) :]
-
-
-def _parse(line: bytes, path: Path, number: int) -> Record:
+def _parse(path: Path, line: bytes, number: int) -> Record:
     """A record from its line.
 
     Raises:

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
-from separable.benchmarks.statistics import FEWEST_ROUNDS, Times, compare, median_interval, summarize
+from separable.benchmarks.statistics import Times, compare, summarize
 
 
 def noisy(milliseconds: float, rounds: int, spread: float = 0.05, seed: int = 0) -> Times:
@@ -16,32 +14,6 @@ def noisy(milliseconds: float, rounds: int, spread: float = 0.05, seed: int = 0)
 def test_summary() -> None:
     summary = summarize(np.arange(1.0, 12.0).reshape(1, 11))
     assert (summary.median, summary.min, summary.p90) == (6, 1, 10)
-
-
-def test_fewest_rounds_give_the_whole_range() -> None:
-    assert median_interval([6, 1, 5, 2, 4, 3]) == (1, 6)
-
-
-def test_fewer_rounds_are_refused() -> None:
-    with pytest.raises(ValueError, match="too few"):
-        median_interval([1.0] * (FEWEST_ROUNDS - 1))
-
-
-@pytest.mark.parametrize(("count", "rank"), [(6, 1), (8, 1), (9, 2), (20, 6), (30, 10), (100, 40)])
-def test_ranks_are_those_of_the_sign_test(count: int, rank: int) -> None:
-    """Ranks as printed in tables of the sign test at 5 %, two-sided."""
-    assert median_interval(range(1, count + 1)) == (rank, count + 1 - rank)
-    outside = sum(math.comb(count, k) for k in range(rank)) / 2 ** (count - 1)
-    assert outside <= 0.05 < outside + math.comb(count, rank) / 2 ** (count - 1)
-
-
-def test_interval_holds_the_median_as_often_as_it_says() -> None:
-    random = np.random.default_rng(0)
-    hits = 0
-    for _ in range(1000):
-        low, high = median_interval(random.exponential(size=15).tolist())
-        hits += low <= math.log(2) <= high
-    assert 940 <= hits <= 1000
 
 
 def test_clear_differences_are_ranked() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from separable.compiler.commands.units import bytes_text, count_text, percent_text
+from separable.compiler.commands.units import bytes_text, count_text, parse_bytes, parse_latency, percent_text
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,21 @@ def test_bytes() -> None:
 def test_shares() -> None:
     assert percent_text(0.25, 1) == "25.00 %"
     assert percent_text(0, 0) == ""
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("5ms", 0.005), ("800 us", 0.0008), ("0.1S", 0.1), (".5ms", 0.0005)])
+def test_latencies(text: str, seconds: float) -> None:
+    assert parse_latency(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(("text", "count"), [("20MB", 20_000_000), ("800kB", 800_000), ("16MiB", 16 << 20)])
+def test_sizes(text: str, count: int) -> None:
+    assert parse_bytes(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "5", "ms", "-1ms", "0ms", "5 km", "1e3ms"])
+def test_what_is_no_quantity(text: str) -> None:
+    with pytest.raises(ValueError, match="no time"):
+        parse_latency(text)
+    with pytest.raises(ValueError, match="no size"):
+        parse_bytes(text)

@@ -11,12 +11,15 @@ pytest.importorskip("torch", reason="the zoo needs torch (extra 'zoo')")
 import torch
 from torch import nn
 
-from separable.zoo.architecture import MobileNetV1
+from separable.zoo.architecture import Head, MobileNetV1
 from separable.zoo.dataset import Pictures
 from separable.zoo.drawing import draw_weights
 from separable.zoo.mobilenet_v1 import MobileNetV1Network
-from separable.zoo.train import Recipe, TrainingError, distillation_loss, make_optimizer, train
-from separable.zoo.weights import load_weights
+from separable.zoo.network import Calibration, PooledClassifier
+from separable.zoo.recipe import Recipe, distillation_loss, embedding_loss, make_optimizer
+from separable.zoo.run_folder import TrainingError
+from separable.zoo.train import augment, train
+from separable.zoo.weights import load_for_fine_tuning, load_weights
 
 SIZE = 32
 RECIPE = Recipe(epochs=3, batch=11, learning_rate=0.02, shift=2, flip=True, seed=5)
@@ -33,10 +36,8 @@ def stripes(count: int, seed: int) -> Pictures:
     return Pictures(values, labels.astype(np.int64), ("across", "down"))
 
 
-def network(head: str = "logits", seed: int = 0) -> MobileNetV1Network:
-    assert head in ("logits", "embedding")
-    spec = MobileNetV1(0.1, SIZE, 2, head="embedding" if head == "embedding" else "logits")
-    result = MobileNetV1Network(spec)
+def network(head: Head = "logits", seed: int = 0, classes: int = 2) -> MobileNetV1Network:
+    result = MobileNetV1Network(MobileNetV1(0.1, SIZE, classes, head=head))
     draw_weights(result, seed)
     return result
 
@@ -78,6 +79,10 @@ def test_a_run_of_something_else_is_not_gone_on_with(tmp_path: Path) -> None:
     train(network(), LEARN, CHECK, tmp_path, recipe)
     with pytest.raises(TrainingError, match=r"holds a run of mobilenet_v1_0\.1_32"):
         train(network(), LEARN, CHECK, tmp_path, Recipe(epochs=1, batch=16))
+    with pytest.raises(TrainingError, match="with another pictures: choose another folder"):
+        train(network(), CHECK, CHECK, tmp_path, recipe)
+    with pytest.raises(TrainingError, match="with another teacher"):
+        train(network(), LEARN, CHECK, tmp_path, recipe, teacher=network())
     (tmp_path / "state.pt").write_bytes(b"no state")
     with pytest.raises(TrainingError, match=r"state\.pt is no state of a run"):
         train(network(), LEARN, CHECK, tmp_path, recipe)
@@ -102,11 +107,57 @@ def test_soft_targets_are_learnt_beside_the_labels() -> None:
     assert float(least) < float(distillation_loss(logits, teacher, labels, Recipe(teacher_share=1)))
 
 
-def test_a_student_comes_closer_to_its_teacher_s_embeddings(tmp_path: Path) -> None:
+@pytest.mark.parametrize("head", ["embedding", "attributes"])
+def test_a_student_comes_closer_to_its_teacher(tmp_path: Path, head: Head) -> None:
     with pytest.raises(TrainingError, match="from a teacher"):
-        train(network("embedding"), LEARN, CHECK, tmp_path, RECIPE)
+        train(network(head), LEARN, CHECK, tmp_path, RECIPE)
     lines: list[dict[str, float]] = []
-    teacher = network("embedding", seed=7)
+    teacher = network(head, seed=7)
     recipe = Recipe(epochs=4, batch=16, learning_rate=0.05)
-    train(network("embedding"), LEARN, CHECK, tmp_path, recipe, teacher=teacher, note=lines.append)
+    train(network(head), LEARN, CHECK, tmp_path, recipe, teacher=teacher, note=lines.append)
     assert lines[-1]["loss"] < lines[0]["loss"]
+
+
+def test_the_distance_of_embeddings() -> None:
+    a, b = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[0.0, 1.0], [0.0, 1.0]])
+    assert float(embedding_loss(a, b)) == 1
+
+
+def test_dropout_has_a_seed(tmp_path: Path) -> None:
+    def classifier() -> PooledClassifier:
+        torch.manual_seed(1)
+        return PooledClassifier("small", SIZE, Calibration(2, SIZE, 0), nn.Conv2d(3, 8, 3, 4), 8, 2, 0.5)
+
+    first, second = classifier(), classifier()
+    train(first, LEARN, CHECK, tmp_path / "first", RECIPE)
+    torch.manual_seed(2)
+    train(second, LEARN, CHECK, tmp_path / "second", Recipe(**{**vars(RECIPE), "epochs": 2}))
+    train(second, LEARN, CHECK, tmp_path / "second", RECIPE)
+    assert same(first, second)
+
+
+def test_pictures_are_moved_and_their_edge_is_drawn_out() -> None:
+    picture = np.tile(np.arange(6, dtype=np.float32), (1, 3, 6, 1))
+    seen = set()
+    for seed in range(20):
+        moved = augment(picture.copy(), Recipe(shift=2), np.random.default_rng(seed))
+        seen.add(tuple(moved[0, 0, 0].astype(int)))
+    assert seen == {(0, 0, 0, 1, 2, 3), (0, 0, 1, 2, 3, 4), (0, 1, 2, 3, 4, 5), (1, 2, 3, 4, 5, 5), (2, 3, 4, 5, 5, 5)}
+
+
+def test_a_checkpoint_of_other_classes_is_fine_tuned(tmp_path: Path) -> None:
+    train(network(classes=3), LEARN, CHECK, tmp_path / "before", Recipe(epochs=1))
+    tuned = network(seed=4)
+    load_for_fine_tuning(tuned, tmp_path / "before" / "weights.pt")
+    start = {name: value.clone() for name, value in tuned.state_dict().items()}
+    train(tuned, LEARN, CHECK, tmp_path / "after", Recipe(epochs=1, learning_rate=1e-6))
+    learnt = [name for name, _ in tuned.named_parameters()]
+    assert all(torch.allclose(start[name], tuned.state_dict()[name], atol=1e-3) for name in learnt)
+    assert not all(torch.equal(start[name], tuned.state_dict()[name]) for name in learnt)
+
+
+def test_boxes_are_not_learnt(tmp_path: Path) -> None:
+    detector = network()
+    detector.outputs = ("boxes", "scores")
+    with pytest.raises(TrainingError, match="gives boxes, scores: only logits"):
+        train(detector, LEARN, CHECK, tmp_path, RECIPE)

@@ -11,7 +11,7 @@ import torch
 from separable.zoo.architecture import MobileNetV1
 from separable.zoo.drawing import draw_weights
 from separable.zoo.mobilenet_v1 import MobileNetV1Network
-from separable.zoo.weights import WeightsError, load_weights
+from separable.zoo.weights import WeightsError, load_for_fine_tuning, load_weights
 
 SPEC = MobileNetV1(alpha=0.25, resolution=64, classes=10)
 
@@ -23,6 +23,22 @@ def test_a_saved_state_dict_is_read_back(tmp_path: Path) -> None:
     load_weights(loaded, tmp_path / "weights.pt")
     assert not loaded.training
     assert all(torch.equal(value, saved.state_dict()[name]) for name, value in loaded.state_dict().items())
+
+
+def test_fine_tuning_takes_all_but_a_last_layer_of_other_classes(tmp_path: Path) -> None:
+    saved, same = MobileNetV1Network(SPEC), MobileNetV1Network(SPEC)
+    other = MobileNetV1Network(MobileNetV1(alpha=0.25, resolution=64, classes=3))
+    torch.save(saved.state_dict(), tmp_path / "weights.pt")
+    head = other.classifier.weight.clone()
+    assert load_for_fine_tuning(same, tmp_path / "weights.pt")
+    assert torch.equal(same.classifier.weight, saved.classifier.weight)
+    assert not load_for_fine_tuning(other, tmp_path / "weights.pt")
+    assert torch.equal(other.classifier.weight, head)
+    assert all(
+        torch.equal(value, other.state_dict()[f"body.{name}"]) for name, value in saved.body.state_dict().items()
+    )
+    with pytest.raises(WeightsError, match="wrong shape"):
+        load_for_fine_tuning(MobileNetV1Network(MobileNetV1(0.5, 64, 10)), tmp_path / "weights.pt")
 
 
 def test_every_entry_that_does_not_fit_is_named(tmp_path: Path) -> None:
