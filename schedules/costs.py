@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from separable.schedules import conv, dense, depthwise, depthwise_pointwise, winograd_tile
+from separable.schedules import conv, dense, depthwise, depthwise_pointwise, strassen_tile, winograd_tile
 from separable.schedules.butterfly import input_operations, output_operations
 from separable.schedules.cost import Cost
 from separable.schedules.epilogue import Epilogue
@@ -27,6 +27,8 @@ from separable.schedules.workload import (
     GlobalPool,
     Pool,
     Reorder,
+    Strassen,
+    StrassenInputs,
     Winograd,
     Workload,
 )
@@ -182,6 +184,37 @@ def _winograd(w: Winograd, tile: winograd_tile.Tile, target: Target) -> Cost:
     )
 
 
+def _strassen(w: Strassen, tile: strassen_tile.Tile, target: Target) -> Cost:
+    """The sums of the weights, seven matrix products of half the size for each panel, and the outputs from them."""
+    blocks, tiles = w.y.blocks // 2, -(-w.pairs // tile.columns)
+    panels = blocks // tile.vectors
+    matrix = _matrix(tile.columns, tile.vectors, w.depth, tiles, panels, w.y.lanes, False, target)
+    weights, outputs = w.depth * blocks, tiles * tile.columns * blocks
+    multiplying = replace(
+        matrix,
+        products=strassen_tile.PRODUCTS * matrix.products,
+        loads=strassen_tile.PRODUCTS * matrix.loads,
+        chain=strassen_tile.PRODUCTS * matrix.chain,
+        tiles=strassen_tile.PRODUCTS * matrix.tiles,
+        # Each register tile goes over all products, whose panels come from L2 again.
+        l2_bytes=strassen_tile.PRODUCTS * 4 * (w.y.lanes * tiles * weights + panels * w.depth * w.pairs),
+    )
+    adding = Cost(operations=4 * weights + 11 * outputs, stores=4 * weights + strassen_tile.PRODUCTS * outputs)
+    return replace(
+        adding + multiplying + _finished(4 * outputs, w.epilogue),
+        loop_products=tile.columns * tile.vectors * tile.unroll,
+        tile_products=tile.columns * tile.vectors * w.depth,
+        tile_stores=tile.columns * tile.vectors,
+        repeated="inputs",
+    )
+
+
+def _strassen_inputs(w: StrassenInputs, tile: Any, target: Target) -> Cost:
+    """Four sums of one vector from each quarter."""
+    vectors = w.y.blocks * w.pairs
+    return Cost(operations=vectors, stores=vectors)
+
+
 def _dense(w: Dense, tile: dense.Tile, target: Target) -> Cost:
     """A matrix product whose panels stay while they pass over all rows."""
     rows, depth, columns = math.prod(w.x.shape[:-1]), w.x.shape[-1], w.y.shape[-1]
@@ -246,5 +279,7 @@ _COSTS: dict[type[Workload], Callable[[Any, Any, Target], Cost]] = {
     GlobalPool: _global_pool,
     Pool: _pool,
     Reorder: _reorder,
+    Strassen: _strassen,
+    StrassenInputs: _strassen_inputs,
     Winograd: _winograd,
 }
