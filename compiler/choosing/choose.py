@@ -149,7 +149,7 @@ class Bench:
             self._watcher.phase(member, "compiling")
             built = build_model(CompileOptions(model, self._target, threads=self._threads), Phases())
             name = c_identifier(Path(member.key).name)
-            manifest = emit_model(built, name, self._threads, folder, Phases())
+            manifest = emit_model([built], name, self._target, self._threads, folder, Phases())
             session = self._meter.open(Prepared(model, built, folder / f"{name}.so", folder))
             self._open[member.key] = session, manifest
         return self._open[member.key]

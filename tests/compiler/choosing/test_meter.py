@@ -27,7 +27,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     folder = tmp_path_factory.mktemp("network")
     model = save_tiny(folder)
     built = build_model(CompileOptions(model), Phases())
-    emit_model(built, "tiny", 1, folder, Phases())
+    emit_model([built], "tiny", "native", 1, folder, Phases())
     return Prepared(model, built, folder / "tiny.so", folder)
 
 
