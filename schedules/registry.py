@@ -18,6 +18,7 @@ from separable.schedules import (
     pool,
     reorder,
     resize,
+    roi_align,
     softmax,
     suppress,
     top_k,
@@ -37,6 +38,7 @@ from separable.schedules.workload import (
     Pool,
     Reorder,
     Resize,
+    RoiAlign,
     Softmax,
     Suppress,
     TopK,
@@ -57,6 +59,7 @@ _BUILD: dict[type[Workload], Any] = {
     Pool: pool.build,
     Reorder: reorder.build,
     Resize: resize.build,
+    RoiAlign: roi_align.build,
     Softmax: softmax.build,
     Winograd: winograd.build,
 }

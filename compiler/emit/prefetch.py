@@ -21,9 +21,10 @@ _READ, _INTO_L2, _DATA = 0, 2, 1  # arguments of llvm.prefetch
 def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
     """Add prefetches of the next weight panel to the annotated reduction loops of a kernel."""
     weights = func.params[1]
-    panel_elements = math.prod(int(dim) for dim in weights.ty.shape[1:])
+    panels, *panel_shape = (int(dim) for dim in weights.ty.shape)
+    panel_elements = math.prod(panel_shape)
 
-    def add_prefetch(loop: tirx.For, item: tirx.Var) -> tirx.For:
+    def add_prefetch(loop: tirx.For, item: tirx.Var, items: int) -> tirx.For:
         annotations = dict(loop.annotations)
         if PREFETCH not in annotations:
             return loop
@@ -32,8 +33,10 @@ def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
         # What one step asks for: its share of the panel, in whole cache lines.
         share = panel_elements / (items_per_panel * steps)
         lines = math.ceil(share * 4 / _LINE_BYTES)
-        panel, position = tirx.floordiv(item, items_per_panel), tirx.floormod(item, items_per_panel)
-        first = (panel + 1) * panel_elements + tirx.floordiv(
+        panel, position = tirx.floordiv(item, items_per_panel) + 1, tirx.floormod(item, items_per_panel)
+        # After an image's last panel comes the next one's first.
+        panel = panel if items == panels * items_per_panel else tirx.floormod(panel, panels)
+        first = panel * panel_elements + tirx.floordiv(
             (position * steps + loop.loop_var) * panel_elements, items_per_panel * steps
         )
         asks = [_prefetch(weights, first + line * (_LINE_BYTES // 4)) for line in range(lines)]
@@ -44,7 +47,8 @@ def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
     def visit(item_loop: tirx.For) -> tirx.For:
         if item_loop.kind != tirx.ForKind.PARALLEL:
             return item_loop
-        body = tvm_ffi.structural_map(item_loop.body, [(tirx.For, lambda loop: add_prefetch(loop, item_loop.loop_var))])
+        item, items = item_loop.loop_var, int(item_loop.extent)
+        body = tvm_ffi.structural_map(item_loop.body, [(tirx.For, lambda loop: add_prefetch(loop, item, items))])
         return tirx.For(item_loop.loop_var, item_loop.min, item_loop.extent, item_loop.kind, body)
 
     return func.with_body(tvm_ffi.structural_map(func.body, [(tirx.For, visit)]))
