@@ -9,6 +9,7 @@ import numpy as np
 from separable.benchmarks.contender import ContenderFailed
 from separable.benchmarks.peers import OURS
 from separable.benchmarks.peers.peer import Array
+from separable.compiler.detections import SCORES, are_detections, in_order_of
 
 TOLERANCE = 1e-4
 """How far our outputs may differ from ONNX Runtime's, relative to the range of the output."""
@@ -24,19 +25,29 @@ def check_outputs(name: str, outputs: Mapping[str, Array], expected: Mapping[str
         ContenderFailed: it is above ``TOLERANCE`` for ours, ``PEER_TOLERANCE`` for others, or a shape differs.
     """
     allowed = TOLERANCE if name == OURS else PEER_TOLERANCE
-    errors = [0.0]
     for key, right in expected.items():
         if outputs[key].shape != right.shape:
             raise ContenderFailed(name, f"output '{key}' has shape {outputs[key].shape}, not {right.shape}")
-        errors.append(relative_error(outputs[key], right))
-        if not errors[-1] <= allowed:
-            raise ContenderFailed(
-                name, f"output '{key}' differs by {errors[-1]:.1e} of its range, allowed is {allowed:g}"
-            )
+    detections = are_detections(expected)
+    if detections:
+        outputs = in_order_of(expected, outputs, allowed)
+    errors = [0.0]
+    for key, right in expected.items():
+        # Scores are probabilities: their range is from 0 to 1, however alike those of the boxes found are.
+        error = (
+            absolute_error(outputs[key], right) if detections and key == SCORES else relative_error(outputs[key], right)
+        )
+        errors.append(error)
+        if not error <= allowed:
+            raise ContenderFailed(name, f"output '{key}' differs by {error:.1e} of its range, allowed is {allowed:g}")
     return max(errors)
 
 
 def relative_error(actual: Array, expected: Array) -> float:
     """The largest absolute difference, relative to the range of ``expected``; NaN if either has one."""
-    spread = float(np.ptp(expected)) or 1.0
-    return float(np.abs(actual.astype(np.float64) - expected).max()) / spread
+    return absolute_error(actual, expected) / (float(np.ptp(expected)) or 1.0)
+
+
+def absolute_error(actual: Array, expected: Array) -> float:
+    """The largest absolute difference; NaN if either has one."""
+    return float(np.abs(actual.astype(np.float64) - expected).max())

@@ -15,7 +15,7 @@ from separable.compiler.lowering.elementwise import lower_activation, lower_bina
 from separable.compiler.lowering.generic import lower_generic
 from separable.compiler.lowering.movement import lower_concat, lower_permute, lower_resize, lower_view
 from separable.compiler.lowering.pooling import lower_global_pool, lower_lrn, lower_pool, lower_softmax
-from separable.compiler.lowering.selection import lower_suppress, lower_top_k
+from separable.compiler.lowering.selection import lower_roi_align, lower_suppress, lower_top_k
 from separable.compiler.lowering.state import Lowering, Rule
 from separable.compiler.program import Program, Value
 
@@ -30,6 +30,7 @@ RULES: dict[str, Rule] = {
     "separable.lrn": lower_lrn,
     "separable.suppress": lower_suppress,
     "separable.top_k": lower_top_k,
+    "vision.roi_align": lower_roi_align,
     "concat": lower_concat,
     "image.resize2d": lower_resize,
     "permute_dims": lower_permute,

@@ -118,4 +118,5 @@ def describe(tensor: Tensor) -> str:
         return str(list(tensor.shape)) if tensor.dtype == "float32" else f"{list(tensor.shape)} {tensor.dtype}"
     halo = tensor.halo
     around = f" halo ({halo.top}, {halo.left}, {halo.bottom}, {halo.right})" if halo else ""
-    return f"{tensor.channels}x{tensor.height}x{tensor.width} nchw{tensor.lanes}c{around}"
+    images = f"{tensor.images}x" if tensor.images > 1 else ""
+    return f"{images}{tensor.channels}x{tensor.height}x{tensor.width} nchw{tensor.lanes}c{around}"

@@ -6,13 +6,14 @@ import importlib.util
 import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from separable.compiler.detections import SCORES, are_detections, in_order_of
 from separable.compiler.errors import CompileError, InputError, InvalidModel, VerificationFailed
 from separable.compiler.inputs import Array, random_inputs
 from separable.compiler.preflight import load_model
@@ -37,7 +38,7 @@ class Deviation:
     Attributes:
         output: its name.
         max_abs: largest absolute difference of an element; infinite where only one of both is a number.
-        span: largest minus smallest value of the reference, by which errors are measured.
+        span: largest minus smallest value of the reference, by which errors are measured; 1 for a detector's scores.
     """
 
     output: str
@@ -149,13 +150,26 @@ def deviation(name: str, actual: Array, expected: Array) -> Deviation:
     return Deviation(name, worst, span or float(np.abs(finite).max(initial=0.0)) or 1.0)
 
 
+def compare_outputs(actual: Mapping[str, Array], expected: Mapping[str, Array]) -> tuple[Deviation, ...]:
+    """Compare outputs by name; those of a detector as a set of boxes, with scores as the probabilities they are.
+
+    How far the scores of the boxes that were found spread says nothing about their accuracy: an untrained detector's
+    may all be alike.
+    """
+    if not are_detections(expected):
+        return tuple(deviation(name, actual[name], theirs) for name, theirs in expected.items())
+    ordered = in_order_of(expected, actual, TOLERANCE)
+    found = (deviation(name, ordered[name], theirs) for name, theirs in expected.items())
+    return tuple(replace(item, span=1.0) if item.output == SCORES else item for item in found)
+
+
 def _compare(compiled: Model, actual: Mapping[str, Array], expected: Sequence[Array]) -> tuple[Deviation, ...]:
-    deviations = []
-    for spec, theirs in zip(compiled.outputs, expected, strict=True):
-        if theirs.shape != spec.shape:
-            raise InputError(f"output '{spec.name}' is {list(spec.shape)} in the library, {list(theirs.shape)} in ONNX")
-        deviations.append(deviation(spec.name, actual[spec.name], theirs))
-    return tuple(deviations)
+    theirs = dict(zip((spec.name for spec in compiled.outputs), expected, strict=True))
+    for spec in compiled.outputs:
+        if theirs[spec.name].shape != spec.shape:
+            shape = list(theirs[spec.name].shape)
+            raise InputError(f"output '{spec.name}' is {list(spec.shape)} in the library, {shape} in ONNX")
+    return compare_outputs(actual, theirs)
 
 
 def _check_names(role: str, model: Sequence[str], library: Sequence[TensorSpec]) -> None:

@@ -10,6 +10,8 @@ X is read one scalar at a time and broadcast, W is read as whole vectors, packed
 Kernels for several CPUs that share their weights agree on the channels of a panel; a register tile is then a part of
 one, or several of them side by side.
 
+Images follow one another: each passes over all panels, which it shares with the one after it in the caches.
+
 A grouped convolution is the same with, for each panel, only the window of input channels that the panel's groups read;
 where a panel spans several groups, the weights outside of a channel's own group are zero.
 """
@@ -97,6 +99,19 @@ def is_collapsed(w: Conv) -> bool:
 def grid(w: Conv) -> tuple[int, int]:
     """Rows and columns of the output as the loops walk them."""
     return (1, w.y.height * w.y.width) if is_collapsed(w) else (w.y.height, w.y.width)
+
+
+def _image_of(w: Conv, tile: Tile, band: tirx.Expr) -> tuple[tirx.Expr, tirx.Expr]:
+    """The image that a band of register tiles lies in, and the band's number there."""
+    bands = -(-grid(w)[0] // tile.rows)
+    if w.y.images == 1:
+        return tirx.const(0, "int32"), band
+    return tirx.floordiv(band, bands), tirx.floormod(band, bands)
+
+
+def _plane(image: Blocked, block: tirx.Expr, n: tirx.Expr) -> tirx.Expr:
+    """Which plane of the buffer holds a channel block of image ``n``."""
+    return block if image.images == 1 else block * image.images + n
 
 
 def products(w: Conv) -> int:
@@ -303,13 +318,16 @@ def _image_pixel(
 
 
 def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
-    """The kernel's mathematics: inputs X, W, B[, R] and output Y[block, row tile, row, column tile, column, lane]."""
+    """The kernel's mathematics: inputs X, W, B[, R] and output Y[block, row tile, row, column tile, column, lane].
+
+    The row tiles of all images are numbered one after the other.
+    """
     lanes, blocks = w.y.lanes, w.y.blocks
     walked = round_up(blocks, tile.vectors)
     size, _ = channel_window(w, tile.vectors)
     parts = streams(w, tile)
     rows, columns = grid(w)
-    tiled = (-(-rows // tile.rows), tile.rows, -(-columns // tile.columns), tile.columns)
+    tiled = (w.y.images * -(-rows // tile.rows), tile.rows, -(-columns // tile.columns), tile.columns)
     x = placeholder(w.x, "X")
     weight = te.placeholder((panels(w, tile), *w.window.size, size, tile.packed, lanes), name="W")
     bias = te.placeholder((walked, lanes), name="B")
@@ -319,17 +337,19 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
         padded, left = _pad_rows(w, x, rows, columns)
         shift, chunk = left - w.window.pad[1], int(padded.shape[3])
 
-        def read(k: tirx.Expr, row: tirx.Expr, column: tirx.Expr) -> tirx.Expr:
+        def read(n: tirx.Expr, k: tirx.Expr, row: tirx.Expr, column: tirx.Expr) -> tirx.Expr:
             column = column + shift
             return padded[k, row, tirx.floordiv(column, chunk), tirx.floormod(column, chunk)]
     else:
         halo = w.x.halo
         top, left = halo.top - w.window.pad[0], halo.left - w.window.pad[1]
 
-        def read(k: tirx.Expr, row: tirx.Expr, column: tirx.Expr) -> tirx.Expr:
+        def read(n: tirx.Expr, k: tirx.Expr, row: tirx.Expr, column: tirx.Expr) -> tirx.Expr:
+            assert isinstance(w.x, Blocked)
+            plane, lane = _plane(w.x, tirx.floordiv(k, lanes), n), tirx.floormod(k, lanes)
             if is_collapsed(w):
-                return x[tirx.floordiv(k, lanes), 0, column, tirx.floormod(k, lanes)]
-            return x[tirx.floordiv(k, lanes), row + top, column + left, tirx.floormod(k, lanes)]
+                return x[plane, 0, column, lane]
+            return x[plane, row + top, column + left, lane]
 
     if is_collapsed(w):
         x = te.placeholder((w.x.shape[0], 1, w.x.shape[1] * w.x.shape[2], lanes), name="X")
@@ -342,9 +362,10 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
     def product(
         co: tirx.Var, row_o: tirx.Var, row_i: tirx.Var, column_o: tirx.Var, column_i: tirx.Var, c: tirx.Var
     ) -> tirx.Expr:
+        n, row_o = _image_of(w, tile, row_o)
         row, column = _pixel(w, tile, row_o, row_i, column_o, column_i)
         channel = _channel_start(w, tirx.floordiv(co, tile.vectors), tile.vectors, size) + k
-        pixel = read(channel, row * sy + ky * dy, column * sx + kx * dx)
+        pixel = read(n, channel, row * sy + ky * dy, column * sx + kx * dx)
         panel, vector = tirx.floordiv(co, tile.packed), tirx.floormod(co, tile.packed)
         product = pixel * weight[panel, ky, kx, _step(k, size, parts), vector, c]
         return te.sum(product, axis=[ky, kx, k])
@@ -360,14 +381,16 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
         value = acc(co, row_o, row_i, column_o, column_i, c)
         if w.residual is None:
             return w.epilogue(value, None)
+        n, row_o = _image_of(w, tile, row_o)
         row, column = _image_pixel(w, tile, row_o, row_i, column_o, column_i)
-        return w.epilogue(value, residual[co, row + w.residual.halo.top, column + w.residual.halo.left, c])
+        row, column = row + w.residual.halo.top, column + w.residual.halo.left
+        return w.epilogue(value, residual[_plane(w.residual, co, n), row, column, c])
 
     y = te.compute((blocks, *tiled, lanes), finish, name="Y")
     return start_sums_at(te.create_prim_func([*arguments, y]), "acc", parameter=2)
 
 
-def schedule(sch: s_tir.Schedule, tile: Tile, parts: int, lane_operands: bool) -> None:
+def schedule(sch: s_tir.Schedule, tile: Tile, images: int, parts: int, lane_operands: bool) -> None:
     """Tile into registers, order panels and pixels, keep the accumulators in registers, finish at the store."""
     acc, y = sch.get_sblock("acc"), sch.get_sblock("Y")
     co, row_o, row_i, column_o, column_i, c, ky, kx, k = sch.get_loops(acc)
@@ -383,7 +406,9 @@ def schedule(sch: s_tir.Schedule, tile: Tile, parts: int, lane_operands: bool) -
         reduction, step = [k_o, k_oi], [k_part, k_i]
     reads_plain = "padded" in {sch.get(block).name_hint for block in sch.get_producers(acc)}
     # Around the register tile. From a plain image an item is a whole band of rows, padded once and used by all tiles.
+    image, row_o = sch.split(row_o, [images, None]) if images > 1 else (None, row_o)
     outer = [row_o, column_o, panel] if reads_plain or tile.pixels_outer else [panel, row_o, column_o]
+    outer = outer if image is None else [image, *outer]
     inner = [*step[:-1], *register_order(k_i, (row_i, column_i), co_i, lane_operands)]
     if reads_plain and lane_operands:
         # Neighbouring columns share the vectors of a plain image.
@@ -400,11 +425,13 @@ def schedule(sch: s_tir.Schedule, tile: Tile, parts: int, lane_operands: bool) -
         sch.vectorize(sch.get_loops(padded)[-1])
     else:
         tiles = int(sch.get(row_o).extent) * int(sch.get(column_o).extent)
+        parts_of_panel = max(1, tile.packed // tile.vectors)
+        panels_of_image = -(-int(sch.get(panel).extent) // parts_of_panel)
         item = innermost = sch.fuse(*outer)
         sch.parallel(item)
         # Each panel is used by many tiles: time enough to fetch the next one meanwhile.
         if not tile.pixels_outer and tiles > 1:
-            sch.annotate(k_o, PREFETCH, tiles * max(1, tile.packed // tile.vectors))
+            sch.annotate(k_o, PREFETCH, [panels_of_image, tiles * parts_of_panel])
     # The register tile: everything inside one step over k is straight-line code.
     unroll_all(sch, inner)
     sch.vectorize(c)
@@ -419,11 +446,12 @@ def build(w: Conv, target: Target, tile: Tile | None = None) -> Kernel:
     """The scheduled kernel of a workload."""
     tile = tile or default_tile(w, target)
 
-    def store_at(co: tirx.Expr, *pixel: tirx.Expr) -> Sequence[tirx.Expr]:
+    def store_at(co: tirx.Expr, row_o: tirx.Expr, *pixel: tirx.Expr) -> Sequence[tirx.Expr]:
         *pixel_of_tile, lane = pixel
-        row, column = _image_pixel(w, tile, *pixel_of_tile)
-        return co, row + w.y.halo.top, column + w.y.halo.left, lane
+        n, row_o = _image_of(w, tile, row_o)
+        row, column = _image_pixel(w, tile, row_o, *pixel_of_tile)
+        return _plane(w.y, co, n), row + w.y.halo.top, column + w.y.halo.left, lane
 
     sch = s_tir.Schedule(compute(w, tile))
-    schedule(sch, tile, streams(w, tile), target.lane_operands)
+    schedule(sch, tile, w.y.images, streams(w, tile), target.lane_operands)
     return Kernel(sch.mod["main"], w.y.shape, store_at, tile)

@@ -18,6 +18,7 @@ from tvm import s_tir, te, tirx
 from separable.schedules.kernel import (
     Array,
     Kernel,
+    block_of,
     initialise_before,
     into_halo,
     placeholder,
@@ -106,9 +107,9 @@ def compute(w: Depthwise, tile: Tile) -> tirx.PrimFunc:
 
     def product(b: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
         pixel = x[b, row * sy + ky * dy + top, column * sx + kx * dx + left, c]
-        return te.sum(pixel * weight[b, ky, kx, c], axis=[ky, kx])
+        return te.sum(pixel * weight[block_of(w.x, b), ky, kx, c], axis=[ky, kx])
 
-    shape = (blocks, round_up(w.y.height, tile.rows), round_up(w.y.width, tile.columns), lanes)
+    shape = (w.y.planes, round_up(w.y.height, tile.rows), round_up(w.y.width, tile.columns), lanes)
     acc = te.compute(shape, product, name="acc")
     if w.residual is not None:
         residual = placeholder(w.residual, "R")
@@ -120,8 +121,8 @@ def compute(w: Depthwise, tile: Tile) -> tirx.PrimFunc:
             return w.epilogue(value, None)
         return w.epilogue(value, residual[b, row + w.residual.halo.top, column + w.residual.halo.left, c])
 
-    y = te.compute((blocks, w.y.height, w.y.width, lanes), finish, name="Y")
-    return start_sums_at(te.create_prim_func([*arguments, y]), "acc", parameter=2)
+    y = te.compute((w.y.planes, w.y.height, w.y.width, lanes), finish, name="Y")
+    return start_sums_at(te.create_prim_func([*arguments, y]), "acc", parameter=2, images=w.y.images)
 
 
 def schedule(sch: s_tir.Schedule, tile: Tile) -> None:

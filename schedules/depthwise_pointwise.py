@@ -55,6 +55,8 @@ def decline(w: DepthwisePointwise, target: Target) -> str | None:
     and after: each line of S then has to be fetched from the last cache before it is overwritten. The price is that
     every band passes over all pointwise weights, which must therefore stay in L2.
     """
+    if w.x.images > 1:
+        return "there are several images"
     if w.middle.nbytes <= target.l2_bytes // 2:
         return "the image between them stays in L2"
     if 4 * w.x.channels * w.y.channels > target.l2_bytes // 2:

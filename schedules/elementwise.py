@@ -13,7 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 from tvm import s_tir, te, tirx
 
-from separable.schedules.kernel import Array, Kernel, into_halo, largest_divisor, placeholder, unroll_and_vectorize
+from separable.schedules.kernel import (
+    Array,
+    Kernel,
+    block_of,
+    into_halo,
+    largest_divisor,
+    placeholder,
+    unroll_and_vectorize,
+)
 from separable.schedules.math import maximum, minimum, select
 from separable.schedules.tensor import Blocked
 from separable.schedules.workload import Elementwise
@@ -65,11 +73,11 @@ def compute(w: Elementwise) -> tirx.PrimFunc:
 
     def value(b: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
         operands = [pixel(image, x, b, row, column, c) for image, x in zip(w.x, images, strict=True)]
-        operands += [constant[b, c] for constant in constants]
+        operands += [constant[block_of(w.y, b), c] for constant in constants]
         result = OPERATIONS[w.operation](*(reversed(operands) if w.swapped else operands))
         return w.activation(result) if w.activation is not None else result
 
-    y = te.compute((w.y.blocks, w.y.height, w.y.width, w.y.lanes), value, name="Y")
+    y = te.compute((w.y.planes, w.y.height, w.y.width, w.y.lanes), value, name="Y")
     return te.create_prim_func([*images, *constants, y])
 
 

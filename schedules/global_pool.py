@@ -25,7 +25,7 @@ from separable.targets.row import Target
 
 @dataclass(frozen=True)
 class Tile:
-    """``blocks`` channel blocks held in registers."""
+    """``blocks`` channel blocks, of one or several images, held in registers."""
 
     blocks: int
 
@@ -33,12 +33,12 @@ class Tile:
 def default_tile(w: GlobalPool, target: Target) -> Tile:
     """As many vectors as hide the latency of an addition; more would leave fewer items to run in parallel."""
     enough = min(target.fma_per_cycle * target.fma_latency, target.vector_registers // 2)
-    return Tile(min(enough, w.y.blocks))
+    return Tile(min(enough, w.y.planes))
 
 
 def compute(w: GlobalPool, tile: Tile) -> tirx.PrimFunc:
     """The kernel's mathematics: input X and output Y[block, 0, 0, lane]."""
-    blocks, lanes = w.y.blocks, w.y.lanes
+    blocks, lanes = w.y.planes, w.y.lanes
     x = placeholder(w.x, "X")
     row, column = te.reduce_axis((0, w.x.height), "y"), te.reduce_axis((0, w.x.width), "x")
     reduce = te.max if w.kind == "max" else te.sum

@@ -16,7 +16,7 @@ from separable.schedules.tensor import Blocked, Tensor
 
 Array: TypeAlias = NDArray[np.float32]
 PREFETCH = "separable.prefetch"
-"""Annotation of a reduction loop: how many items use one panel of the weights, the kernel's parameter W.
+"""Annotation of a reduction loop: panels of the weights, the kernel's parameter W, and how many items use one of them.
 
 While they do, the loop prefetches the next panel."""
 
@@ -80,11 +80,16 @@ def initialise_before(sch: s_tir.Schedule, block: s_tir.schedule.SBlockRV, reduc
     unroll_and_vectorize(sch, sch.get_loops(init)[depth:])
 
 
-def start_sums_at(func: tirx.PrimFunc, name: str, parameter: int) -> tirx.PrimFunc:
+def block_of(image: Blocked, plane: tirx.Expr) -> tirx.Expr:
+    """The channel block that a plane of the buffer holds."""
+    return plane if image.images == 1 else tirx.floordiv(plane, image.images)
+
+
+def start_sums_at(func: tirx.PrimFunc, name: str, parameter: int, images: int = 1) -> tirx.PrimFunc:
     """Let the sums of block ``name`` start at the bias, a parameter [block, lane], instead of at zero.
 
-    The sums are indexed [block, ..., lane]. It saves an addition for each of them; TE itself starts reductions at
-    constants only.
+    The sums are indexed [plane, ..., lane], with ``images`` planes of each block. It saves an addition for each of
+    them; TE itself starts reductions at constants only.
     """
     bias = func.params[parameter]
 
@@ -92,7 +97,8 @@ def start_sums_at(func: tirx.PrimFunc, name: str, parameter: int) -> tirx.PrimFu
         if block.name_hint != name:
             return block
         first, last = block.init.indices[0], block.init.indices[-1]
-        init = tirx.BufferStore(block.init.buffer, tirx.BufferLoad(bias, [first, last]), block.init.indices)
+        index = first if images == 1 else tirx.floordiv(first, images)
+        init = tirx.BufferStore(block.init.buffer, tirx.BufferLoad(bias, [index, last]), block.init.indices)
         fields = block.iter_vars, block.reads, block.writes, block.name_hint, block.body, init, block.alloc_buffers
         return SBlock(*fields, block.match_buffers, block.annotations)
 

@@ -100,7 +100,7 @@ def compute(w: Pool, tile: Tile) -> tirx.PrimFunc:
             value = value * inside.astype("float32")
         return te.sum(value, axis=[ky, kx])
 
-    acc = te.compute((w.y.blocks, w.y.height, columns, w.y.lanes), tap, name="acc")
+    acc = te.compute((w.y.planes, w.y.height, columns, w.y.lanes), tap, name="acc")
 
     def finish(b: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
         if is_max:
@@ -110,7 +110,7 @@ def compute(w: Pool, tile: Tile) -> tirx.PrimFunc:
         count = vertical.count(row) * horizontal.count(column)
         return acc[b, row, column, c] * (1.0 / count.astype("float32"))
 
-    y = te.compute((w.y.blocks, w.y.height, w.y.width, w.y.lanes), finish, name="Y")
+    y = te.compute((w.y.planes, w.y.height, w.y.width, w.y.lanes), finish, name="Y")
     return te.create_prim_func([x, y])
 
 

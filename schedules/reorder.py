@@ -1,7 +1,7 @@
 """Change of layout between a plain tensor and a blocked image, and copies of plain tensors.
 
-    to blocked: Y[ch // v, y, x, ch % v] = X[ch, y, x]
-    to plain:   Y[ch, y, x]              = X[ch // v, y, x, ch % v]            v channels in one block
+    to blocked: Y[ch // v, n, y, x, ch % v] = X[n, ch, y, x]
+    to plain:   Y[n, ch, y, x]              = X[ch // v, n, y, x, ch % v]      v channels in one block
 
 The plain side has its channels outermost (NCHW) or innermost (NHWC). Only real channels are moved. The last chunk of
 pixels overlaps the one before it instead of sticking out: nothing is read or written beyond a tensor.
@@ -50,7 +50,7 @@ def _blocked_side(w: Reorder) -> Blocked | None:
 
 
 def _grid(image: Blocked) -> tuple[int, int]:
-    """Rows and columns as the loops walk them: one long row unless a halo comes between the rows."""
+    """Rows and columns of each image as the loops walk them: one long row unless a halo comes between the rows."""
     return (image.height, image.width) if image.halo else (1, image.height * image.width)
 
 
@@ -58,33 +58,47 @@ def _walked_shape(w: Reorder, tensor: Tensor, image: Blocked) -> tuple[int, ...]
     """Shape of the buffer of either side, its pixels as :func:`_grid` has them."""
     rows, columns = _grid(image)
     if isinstance(tensor, Blocked):
-        return tensor.shape if tensor.halo else (tensor.blocks, rows, columns, tensor.lanes)
-    return (rows, columns, image.channels) if w.channels_last else (image.channels, rows, columns)
+        return tensor.shape if tensor.halo else (tensor.planes, rows, columns, tensor.lanes)
+    n = image.images
+    return (n, rows, columns, image.channels) if w.channels_last else (n, image.channels, rows, columns)
 
 
-def _locate(w: Reorder, tensor: Tensor, channel: tirx.Expr, row: tirx.Expr, column: tirx.Expr) -> list[tirx.Expr]:
-    """Index of one value in the buffer of either side."""
+def _locate(
+    w: Reorder, tensor: Tensor, n: tirx.Expr, channel: tirx.Expr, row: tirx.Expr, column: tirx.Expr
+) -> list[tirx.Expr]:
+    """Index of one value of image ``n`` in the buffer of either side."""
     if isinstance(tensor, Blocked):
         lanes, halo = tensor.lanes, tensor.halo
-        return [tirx.floordiv(channel, lanes), row + halo.top, column + halo.left, tirx.floormod(channel, lanes)]
-    return [row, column, channel] if w.channels_last else [channel, row, column]
+        plane = tirx.floordiv(channel, lanes) * tensor.images + n
+        return [plane, row + halo.top, column + halo.left, tirx.floormod(channel, lanes)]
+    return [n, row, column, channel] if w.channels_last else [n, channel, row, column]
 
 
 def _build_reorder(w: Reorder, image: Blocked, tile: Tile) -> Kernel:
-    """The kernel Y[row, chunk of pixels, channel, pixel]: one item is a chunk with all its channels."""
+    """The kernel Y[row, chunk of pixels, channel, pixel]: one item is a chunk with all its channels.
+
+    The rows of all images are numbered one after the other.
+    """
     rows, columns = _grid(image)
     x = te.placeholder(_walked_shape(w, w.x, image), name="X")
 
     def column_of(chunk: tirx.Expr, pixel: tirx.Expr) -> tirx.Expr:
         return overlapped(chunk, tile.pixels, columns) + pixel
 
+    def row_of(row: tirx.Expr) -> tuple[tirx.Expr, tirx.Expr]:
+        if image.images == 1:
+            return tirx.const(0, "int32"), row
+        return tirx.floordiv(row, rows), tirx.floormod(row, rows)
+
     def value(row: tirx.Var, chunk: tirx.Var, channel: tirx.Var, pixel: tirx.Var) -> tirx.Expr:
-        return x[tuple(_locate(w, w.x, channel, row, column_of(chunk, pixel)))]
+        n, row = row_of(row)
+        return x[tuple(_locate(w, w.x, n, channel, row, column_of(chunk, pixel)))]
 
     def store_at(row: tirx.Expr, chunk: tirx.Expr, channel: tirx.Expr, pixel: tirx.Expr) -> Sequence[tirx.Expr]:
-        return _locate(w, w.y, channel, row, column_of(chunk, pixel))
+        n, row = row_of(row)
+        return _locate(w, w.y, n, channel, row, column_of(chunk, pixel))
 
-    y = te.compute((rows, -(-columns // tile.pixels), image.channels, tile.pixels), value, name="Y")
+    y = te.compute((image.images * rows, -(-columns // tile.pixels), image.channels, tile.pixels), value, name="Y")
     sch = s_tir.Schedule(te.create_prim_func([x, y]))
     row, chunk, channel, _ = sch.get_loops(sch.get_sblock("Y"))
     sch.parallel(sch.fuse(row, chunk))

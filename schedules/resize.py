@@ -40,7 +40,7 @@ def compute(w: Resize) -> tirx.PrimFunc:
         source_column = tirx.floordiv(column * w.x.width, w.y.width)
         return x[b, source_row + top, source_column + left, c]
 
-    y = te.compute((w.y.blocks, w.y.height, w.y.width, w.y.lanes), pixel, name="Y")
+    y = te.compute((w.y.planes, w.y.height, w.y.width, w.y.lanes), pixel, name="Y")
     return te.create_prim_func([x, y])
 
 

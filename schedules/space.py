@@ -76,8 +76,8 @@ class Space:
 
 
 def has_space(w: Workload) -> bool:
-    """Whether the workload's schedule has a tile that can be searched and recorded."""
-    return type(w) in TILES
+    """Whether the workload's schedule has a tile that can be searched and recorded; not for several images."""
+    return type(w) in TILES and getattr(w.y, "images", 1) == 1
 
 
 @cache

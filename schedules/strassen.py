@@ -137,7 +137,7 @@ def schedule(sch: s_tir.Schedule, tile: Tile, lane_operands: bool) -> None:
     sch.reorder(tt, k_o, *register_tile, c)
     unroll_all(sch, register_tile)
     sch.vectorize(c)
-    sch.annotate(k_o, PREFETCH, 1)
+    sch.annotate(k_o, PREFETCH, [int(sch.get(panel).extent), 1])
     sch.compute_at(sums, panel, preserve_unit_loops=True)
     q, k, vector, c = sch.get_loops(sums)[-4:]
     sch.reorder(k, vector, q, c)

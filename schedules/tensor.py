@@ -51,10 +51,11 @@ class Plain:
 
 @dataclass(frozen=True)
 class Blocked:
-    """One float32 image [1, channels, height, width] as ``[block][y][x][c]`` with ``lanes`` channels in a block.
+    """float32 images [images, channels, height, width] as ``[block][n][y][x][c]`` with ``lanes`` channels in a block.
 
     The last block is filled up to ``lanes`` channels; what the additional ones hold is not defined, and nobody may
-    let them influence a real channel.
+    let them influence a real channel. Blocks come before images, so that a slice of the channels is one piece of
+    memory; each image has a halo of its own.
     """
 
     channels: int
@@ -62,6 +63,7 @@ class Blocked:
     width: int
     lanes: int
     halo: Halo = Halo()
+    images: int = 1
 
     @property
     def blocks(self) -> int:
@@ -69,11 +71,16 @@ class Blocked:
         return -(-self.channels // self.lanes)
 
     @property
+    def planes(self) -> int:
+        """Number of pairs of a channel block and an image: plane ``block * images + n``."""
+        return self.blocks * self.images
+
+    @property
     def shape(self) -> tuple[int, int, int, int]:
-        """The buffer's shape [blocks, height + halo, width + halo, lanes]."""
+        """The buffer's shape [planes, height + halo, width + halo, lanes]."""
         halo = self.halo
         return (
-            self.blocks,
+            self.planes,
             self.height + halo.top + halo.bottom,
             self.width + halo.left + halo.right,
             self.lanes,

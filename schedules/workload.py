@@ -52,7 +52,7 @@ class Conv:
     def macs(self) -> int:
         """Multiply-accumulates."""
         taps = math.prod(self.window.size) * self.in_channels // self.groups
-        return self.y.channels * self.y.height * self.y.width * taps
+        return self.y.images * self.y.channels * self.y.height * self.y.width * taps
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ class Depthwise:
     @property
     def macs(self) -> int:
         """Multiply-accumulates."""
-        return self.y.channels * self.y.height * self.y.width * math.prod(self.window.size)
+        return self.y.images * self.y.channels * self.y.height * self.y.width * math.prod(self.window.size)
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,7 @@ class Pool:
     @property
     def macs(self) -> int:
         """Additions or comparisons, counted as half an operation pair each."""
-        return self.y.channels * self.y.height * self.y.width * math.prod(self.window.size) // 2
+        return self.y.images * self.y.channels * self.y.height * self.y.width * math.prod(self.window.size) // 2
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,7 @@ class GlobalPool:
     @property
     def macs(self) -> int:
         """Additions or comparisons, counted as half an operation pair each."""
-        return self.x.channels * self.x.height * self.x.width // 2
+        return self.x.images * self.x.channels * self.x.height * self.x.width // 2
 
 
 @dataclass(frozen=True)
@@ -297,7 +297,7 @@ class Elementwise:
     @property
     def macs(self) -> int:
         """Operations, counted as half a multiply-accumulate each."""
-        return self.y.channels * self.y.height * self.y.width // 2
+        return self.y.images * self.y.channels * self.y.height * self.y.width // 2
 
 
 @dataclass(frozen=True)
@@ -340,10 +340,34 @@ class Resize:
 
 
 @dataclass(frozen=True)
+class RoiAlign:
+    """Means of samples, bilinear between pixels, of regions of images; an image of features for each region.
+
+    Attributes:
+        x: images, and regions [n, 5]: number of the image, left, top, right, bottom.
+        y: n images.
+        scale: pixels of x for one unit of the regions.
+        samples: in each direction of an output pixel.
+        shrinks: whether a region may be smaller than a pixel of x; otherwise it is stretched to one.
+    """
+
+    x: tuple[Blocked, Plain]
+    y: Blocked
+    scale: float
+    samples: int
+    shrinks: bool
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the interpolation."""
+        return self.y.images * self.y.channels * self.y.height * self.y.width * (2 * self.samples) ** 2
+
+
+@dataclass(frozen=True)
 class Reorder:
     """Change of layout, plain <-> blocked, or a copy, plain -> plain.
 
-    The plain side is [1, C, H, W], or [1, H, W, C] if ``channels_last``.
+    The plain side is [N, C, H, W], or [N, H, W, C] if ``channels_last``.
     """
 
     x: Tensor
@@ -420,6 +444,7 @@ Workload: TypeAlias = (
     | Softmax
     | Lrn
     | Resize
+    | RoiAlign
     | Reorder
     | Winograd
     | Strassen

@@ -259,7 +259,7 @@ def _halo(step: Step, addresses: _Addresses) -> str | None:
     pixel = 4 * lanes
     fields = (
         addresses.arena_offset(step.output),
-        y.blocks,
+        y.planes,
         rows,
         columns * pixel,
         y.halo.top,

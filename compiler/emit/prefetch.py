@@ -29,15 +29,19 @@ def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
         annotations = dict(loop.annotations)
         if PREFETCH not in annotations:
             return loop
-        items_per_panel = int(annotations.pop(PREFETCH))
-        panel_elements = elements // -(-int(item_loop.extent) // items_per_panel)
+        panels, items_per_panel = (int(number) for number in annotations.pop(PREFETCH))
+        panel_elements = elements // panels
         panel = tirx.floordiv(item_loop.loop_var, items_per_panel)
         position, steps = tirx.floormod(item_loop.loop_var, items_per_panel), items_per_panel
         for around in _loops_around(loop, item_loop):
             position, steps = position * int(around.extent) + around.loop_var, steps * int(around.extent)
         # What one step asks for: its share of the panel, in whole cache lines.
         lines = math.ceil(panel_elements / steps * 4 / _LINE_BYTES)
-        first = (panel + 1) * panel_elements + tirx.floordiv(position * panel_elements, steps)
+        following = panel + 1
+        if int(item_loop.extent) > panels * items_per_panel:
+            # After an image's last panel comes the next one's first.
+            following = tirx.floormod(following, panels)
+        first = following * panel_elements + tirx.floordiv(position * panel_elements, steps)
         asks = [_prefetch(weights, first + line * (_LINE_BYTES // 4)) for line in range(lines)]
         return tirx.For(
             loop.loop_var, loop.min, loop.extent, loop.kind, tirx.stmt_seq(*asks, loop.body), annotations=annotations

@@ -27,14 +27,15 @@ def lower_conv2d(low: Lowering, var: relax.Var, call: relax.Call) -> Value | Non
         pair(attrs.dilation),
         (pads[0], pads[1]),
     )
-    _, channels, height, width = shape_of(var)
+    images, channels, height, width = shape_of(var)
     groups = int(attrs.groups)
-    y = Blocked(channels, height, width, low.lanes)
+    y = Blocked(channels, height, width, low.lanes, images=images)
     constants = [weight.astype(np.float32), np.zeros(channels, np.float32)]
     x = low.value_of(call.args[0])
     shape = shape_of(call.args[0])
     # Few channels: read them where the caller put them, instead of a layout change that would mostly move padding.
-    if isinstance(x.tensor, Plain) and shape[1] < max(low.lanes, 5) and groups == 1 and shape[2:] != (1, 1):
+    few = images == 1 and shape[1] < max(low.lanes, 5) and groups == 1
+    if isinstance(x.tensor, Plain) and few and shape[2:] != (1, 1):
         image = Plain(shape)
         source = x if x.tensor == image else Value(x.name, image, view_of=x)
         return low.emit(var, Conv(image, y, window), [source], constants)

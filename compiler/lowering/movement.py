@@ -16,7 +16,8 @@ def lower_view(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
     """A reshape: the same memory, once it is plain."""
     value = low.value_of(call.args[0])
     tensor, shape = value.tensor, shape_of(var)
-    if isinstance(tensor, Blocked) and shape[:2] == (1, tensor.channels) and tensor.height == tensor.width == 1:
+    pixels = tensor.height == tensor.width == 1 if isinstance(tensor, Blocked) else False
+    if isinstance(tensor, Blocked) and pixels and shape[:2] == (tensor.images, tensor.channels):
         return value
     return low.plain(call.args[0], shape)
 
@@ -30,18 +31,23 @@ def lower_permute(low: Lowering, var: relax.Var, call: relax.Call) -> Value | No
 
 
 def lower_concat(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
-    """Concatenation along the outermost axis that is not 1: its inputs become slices of its output."""
+    """Concatenation of the channels of blocked images, or along the outermost axis that is not 1.
+
+    The inputs become slices of the output.
+    """
     fields = list(call.args[0].fields)
     shape = shape_of(var)
     axis = int(call.attrs.axis) % len(shape)
-    if math.prod(shape[:axis]) != 1 or not all(field in low.values for field in fields):
+    if not all(field in low.values for field in fields):
         return None
     channels = [shape_of(field)[axis] for field in fields]
     images = len(shape) == 4 and axis == 1 and all(low.blocked_already(field) for field in fields)
     if images and all(count % low.lanes == 0 for count in channels[:-1]):
-        output = Value(var.name, Blocked(shape[1], shape[2], shape[3], low.lanes))
+        output = Value(var.name, Blocked(shape[1], shape[2], shape[3], low.lanes, images=shape[0]))
         sources = [low.value_of(field) for field in fields]
         units = [count // low.lanes for count in channels]
+    elif math.prod(shape[:axis]) != 1:
+        return None
     else:
         output = Value(var.name, Plain(shape, str(var.ty.dtype)))
         sources = [low.plain(field) for field in fields]
@@ -85,4 +91,5 @@ def lower_resize(low: Lowering, var: relax.Var, call: relax.Call) -> Value | Non
     if attrs.method != "nearest_neighbor" or not floors or (image := low.image(call.args[0])) is None:
         return None
     x, layout = image
-    return low.emit(var, Resize(layout, Blocked(layout.channels, out_height, out_width, low.lanes)), [x])
+    y = Blocked(layout.channels, out_height, out_width, low.lanes, images=layout.images)
+    return low.emit(var, Resize(layout, y), [x])

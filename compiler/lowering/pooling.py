@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from separable.compiler._tvm import relax
 from separable.compiler.exprs import is_op, shape_of
 from separable.compiler.lowering.convolution import pair
 from separable.compiler.lowering.state import Lowering
 from separable.compiler.program import Value
-from separable.schedules.tensor import Blocked, Plain
+from separable.schedules.tensor import Blocked, Halo, Plain
 from separable.schedules.workload import GlobalPool, Lrn, Pool, Softmax, Window
 
 # The kernel's code has an addition for every channel of the window.
@@ -25,8 +26,8 @@ def lower_pool(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
     kind = "max" if is_op(call, "nn.max_pool2d") else "avg"
     pads = [int(pad) for pad in attrs.padding]
     window = Window(pair(attrs.pool_size), pair(attrs.strides), pair(attrs.dilation), (pads[0], pads[1]))
-    _, channels, height, width = shape_of(var)
-    y = Blocked(channels, height, width, low.lanes)
+    images, channels, height, width = shape_of(var)
+    y = Blocked(channels, height, width, low.lanes, images=images)
     return low.emit(var, Pool(kind, image[1], y, window, bool(attrs.count_include_pad)), [image[0]])
 
 
@@ -37,7 +38,7 @@ def lower_global_pool(low: Lowering, var: relax.Var, call: relax.Call) -> Value 
         return None
     x, layout = image
     kind = "max" if is_op(call, "max") else "avg"
-    return low.emit(var, GlobalPool(kind, layout, Blocked(layout.channels, 1, 1, low.lanes)), [x])
+    return low.emit(var, GlobalPool(kind, layout, replace(layout, height=1, width=1)), [x])
 
 
 def lower_softmax(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
@@ -52,9 +53,12 @@ def lower_softmax(low: Lowering, var: relax.Var, call: relax.Call) -> Value | No
 
 def lower_lrn(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
     """Local response normalisation of one image."""
-    if len(shape_of(var)) != 4 or call.attrs["size"] > _LARGEST_LRN or (image := low.image(call.args[0])) is None:
+    shape = shape_of(var)
+    if len(shape) != 4 or shape[0] != 1 or call.attrs["size"] > _LARGEST_LRN:
+        return None
+    if (image := low.image(call.args[0])) is None:
         return None
     x, layout = image
-    y = Blocked(layout.channels, layout.height, layout.width, low.lanes)
+    y = replace(layout, halo=Halo())
     settings = (call.attrs[name] for name in ("size", "alpha", "beta", "bias"))
     return low.emit(var, Lrn(layout, y, *settings), [x])

@@ -46,9 +46,9 @@ class Lowering:
         return self.values[expr]
 
     def image(self, expr: relax.Expr) -> tuple[Value, Blocked] | None:
-        """A tensor [1, C, H, W] or [1, C] as a blocked image; None where it has another shape or dtype."""
+        """A tensor [N, C, H, W] or [N, C] as blocked images; None where it has another shape or dtype."""
         value, shape = self.values.get(expr), shape_of(expr)
-        if value is None or expr.ty.dtype != "float32" or len(shape) not in (2, 4) or shape[0] != 1:
+        if value is None or expr.ty.dtype != "float32" or len(shape) not in (2, 4):
             return None
         return self.blocked(value, shape)
 
@@ -58,17 +58,17 @@ class Lowering:
         return (value, value.tensor) if value is not None and isinstance(value.tensor, Blocked) else None
 
     def blocked(self, value: Value, shape: tuple[int, ...]) -> tuple[Value, Blocked]:
-        """The same image blocked; a 1x1 image is the same in both layouts."""
+        """The same images blocked; one 1x1 image is the same in both layouts."""
         if isinstance(value.tensor, Blocked):
             return value, value.tensor
-        channels, height, width = (*shape[1:], 1, 1)[:3]
-        tensor = Blocked(channels, height, width, self.lanes)
+        images, channels, height, width = (*shape, 1, 1)[:4]
+        tensor = Blocked(channels, height, width, self.lanes, images=images)
         key = (value, tensor)
         if key not in self._blocked:
-            if height == width == 1 and value.root not in self.program.inputs:
+            if images == height == width == 1 and value.root not in self.program.inputs:
                 self._blocked[key] = Value(f"{value.name}_image", tensor, view_of=value)
             else:
-                image = Plain((1, channels, height, width))
+                image = Plain((images, channels, height, width))
                 source = value if value.tensor == image else Value(value.name, image, view_of=value)
                 self._blocked[key] = self.emit(f"{value.name}_image", Reorder(image, tensor), [source])
         return self._blocked[key], tensor
@@ -81,8 +81,8 @@ class Lowering:
         key = (value, shape)
         if key not in self._plain:
             tensor = value.tensor
-            if isinstance(tensor, Blocked) and (tensor.height, tensor.width) != (1, 1):
-                image = Plain((1, tensor.channels, tensor.height, tensor.width))
+            if isinstance(tensor, Blocked) and (tensor.images, tensor.height, tensor.width) != (1, 1, 1):
+                image = Plain((tensor.images, tensor.channels, tensor.height, tensor.width))
                 if (value, image.shape) not in self._plain:
                     self._plain[value, image.shape] = self.emit(f"{value.name}_plain", Reorder(tensor, image), [value])
                 value = self._plain[value, image.shape]
@@ -99,7 +99,7 @@ class Lowering:
         taken = {output.root for output in self.program.outputs}
         tensor = value.tensor
         if isinstance(tensor, Blocked):
-            image = Plain((1, tensor.channels, tensor.height, tensor.width))
+            image = Plain((tensor.images, tensor.channels, tensor.height, tensor.width))
             value = self.emit(f"{value.name}_plain", Reorder(tensor, image), [value])
             return value if image.shape == shape else Value(value.name, Plain(shape), view_of=value)
         root = value.root

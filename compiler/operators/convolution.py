@@ -13,12 +13,10 @@ op = relax.op
 
 
 def _conv(node: Node) -> relax.Expr:
-    """2-D; one image; constant weights."""
+    """2-D; constant weights."""
     weight = node.constant(1, "weights")
     if weight.ndim != 4:
         raise Refused(f"{weight.ndim - 2}-D convolutions are not supported, only 2-D")
-    if (batch := node.shape()[0]) != 1:
-        raise Refused(f"it takes {batch} images at once; export the model for one, or with a symbolic batch dimension")
     result = op.nn.conv2d(
         node.operand(0),
         node.operand(1),

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from separable.compiler.program import Program, Step, Value
 from separable.schedules.tensor import Blocked, Halo
-from separable.schedules.workload import Conv, Depthwise, Elementwise, Workload
+from separable.schedules.workload import Conv, Depthwise, Elementwise, RoiAlign, Workload
 
 
 def assign_halos(program: Program) -> Program:
@@ -47,7 +47,7 @@ def _with_layouts(step: Step) -> Workload:
     if isinstance(w, Conv | Depthwise):
         residual = tensors[1] if w.residual is not None else None
         return replace(w, x=tensors[0], y=y, residual=residual)  # type: ignore[arg-type]
-    if isinstance(w, Elementwise):
+    if isinstance(w, Elementwise | RoiAlign):
         return replace(w, x=tuple(tensors), y=y)  # type: ignore[arg-type]
     if isinstance(w.x, tuple):  # Generic: plain tensors only
         return w

@@ -43,12 +43,15 @@ _CLASSES: Mapping[str, type] = {
 _NAMES = {cls: name for name, cls in _CLASSES.items()}
 # Fields that may be zero; every other integer is at least 1.
 _FROM_ZERO = {"top", "left", "bottom", "right", "pad"}
+# Fields that records do not have: what is recorded computes one image.
+_UNRECORDED = {"images", PANEL}
 
 
 def encode(value: Any) -> Any:
     """A workload or tile as a value for ``json.dumps``."""
     if is_dataclass(value) and type(value) in _NAMES:
-        values = {field.name: encode(getattr(value, field.name)) for field in fields(value) if field.name != PANEL}
+        recorded = (field.name for field in fields(value) if field.name not in _UNRECORDED)
+        values = {name: encode(getattr(value, name)) for name in recorded}
         return {_TYPE: _NAMES[type(value)], **values}
     if isinstance(value, tuple):
         return [encode(element) for element in value]
@@ -145,7 +148,7 @@ def _hints(cls: type) -> dict[str, tuple[Any, ...]]:
     """The types that each field of a class may have."""
     found = {}
     for name, hint in get_type_hints(cls).items():
-        if name == PANEL:
+        if name in _UNRECORDED:
             continue
         union = get_origin(hint) in (Union, types.UnionType)
         found[name] = get_args(hint) if union else (hint,)

@@ -31,3 +31,18 @@ def test_wrong_outputs_are_refused(name: str, error: float, right: bool) -> None
 def test_outputs_of_another_shape_are_refused() -> None:
     with pytest.raises(ContenderFailed, match=r"has shape \(1,\), not \(1, 1\)"):
         check_outputs("ncnn", {"y": np.ones(1)}, {"y": np.ones((1, 1))})
+
+
+def test_detections_are_compared_as_a_set() -> None:
+    expected = {
+        "boxes": np.array([[[0, 0, 1, 1], [5, 5, 9, 9]]], np.float32),
+        "scores": np.array([[0.50001, 0.5]], np.float32),
+        "classes": np.ones((1, 2), np.float32),
+        "count": np.array([2], np.float32),
+    }
+    swapped = {**expected, "boxes": expected["boxes"][:, ::-1]}
+    assert check_outputs("ours", swapped, expected) == 0
+    with pytest.raises(ContenderFailed, match=r"output 'scores' differs by 2\.0e-04"):
+        check_outputs("ours", {**expected, "scores": expected["scores"] + np.float32(2e-4)}, expected)
+    with pytest.raises(ContenderFailed, match="output 'boxes' differs"):
+        check_outputs("ours", {**expected, "boxes": expected["boxes"] + 1}, expected)

@@ -16,12 +16,11 @@ from tests.zoo.small import CLASSIFIERS, DETECTORS
 from .support import CompileLibrary, random_inputs, range_errors, reference
 
 TARGETS = ["native", "arm64:generic"]
-SSD = [
-    pytest.param("ssd-mobilenet", "native"),
-    pytest.param("ssd-mobilenet", "arm64:generic"),
+BOXES = [
+    *(pytest.param(name, target) for name in ("ssd-mobilenet", "faster-rcnn-mobilenet") for target in TARGETS),
     *(
         pytest.param(name, target, marks=pytest.mark.slow)
-        for name in ("ssd-inception-v2", "ssd-vgg")
+        for name in ("ssd-inception-v2", "ssd-vgg", "faster-rcnn-inception-v2", "faster-rcnn-vgg")
         for target in TARGETS
     ),
 ]
@@ -39,7 +38,7 @@ def test_normalisations(name: str, target: str, compile_library: CompileLibrary,
     assert max(range_errors(library.run(inputs, threads=2), reference(path, inputs))) <= 1e-4
 
 
-@pytest.mark.parametrize(("name", "target"), SSD)
+@pytest.mark.parametrize(("name", "target"), BOXES)
 def test_boxes(name: str, target: str, compile_library: CompileLibrary, tmp_path: Path) -> None:
     """The same boxes of the same classes, their scores within 1e-4, and nothing behind the last one."""
     path = tmp_path / "network.onnx"

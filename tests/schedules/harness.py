@@ -8,6 +8,7 @@ import itertools
 import mmap
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,10 @@ def runnable_targets() -> list[str]:
 
 
 def to_blocked(image: Array, tensor: Blocked) -> Array:
-    """[C, H, W] -> the buffer of ``tensor``; lanes beyond the channels hold NaN, the halo zeros."""
+    """[C, H, W] or several of them -> the buffer of ``tensor``; lanes beyond the channels hold NaN, the halo zeros."""
+    if tensor.images > 1:
+        alone = replace(tensor, images=1)
+        return np.stack([to_blocked(one, alone) for one in image], axis=1).reshape(tensor.shape)
     halo = tensor.halo
     buffer = np.zeros(tensor.shape, np.float32)
     filled = np.full((tensor.blocks * tensor.lanes, tensor.height, tensor.width), np.nan, np.float32)
@@ -52,7 +56,11 @@ def to_blocked(image: Array, tensor: Blocked) -> Array:
 
 
 def from_blocked(buffer: Array, tensor: Blocked) -> Array:
-    """The buffer of ``tensor`` -> [C, H, W]."""
+    """The buffer of ``tensor`` -> [C, H, W] or several of them."""
+    if tensor.images > 1:
+        alone = replace(tensor, images=1)
+        planes = buffer.reshape(tensor.blocks, tensor.images, *tensor.shape[1:])
+        return np.stack([from_blocked(planes[:, n], alone) for n in range(tensor.images)])
     halo = tensor.halo
     inner = buffer[:, halo.top : halo.top + tensor.height, halo.left : halo.left + tensor.width]
     image = inner.transpose(0, 3, 1, 2).reshape(-1, tensor.height, tensor.width)

@@ -153,11 +153,11 @@ def test_declines_where_sums_cost_more(case: tuple[tuple[int, int], tuple[int, i
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"groups": 2}, "no dense 1x1 convolution of stride 1"),
-        ({"window": Window((1, 1), (2, 2))}, "no dense 1x1 convolution of stride 1"),
-        ({"window": Window((3, 3), pad=(1, 1))}, "no dense 1x1 convolution of stride 1"),
-        ({"x": Blocked(512, 14, 14, 8, Halo(1, 1, 1, 1))}, "no dense 1x1 convolution of stride 1"),
-        ({"x": Plain((1, 512, 14, 14))}, "no dense 1x1 convolution of stride 1"),
+        ({"groups": 2}, "no dense 1x1 convolution of stride 1, of one image"),
+        ({"window": Window((1, 1), (2, 2))}, "no dense 1x1 convolution of stride 1, of one image"),
+        ({"window": Window((3, 3), pad=(1, 1))}, "no dense 1x1 convolution of stride 1, of one image"),
+        ({"x": Blocked(512, 14, 14, 8, Halo(1, 1, 1, 1))}, "no dense 1x1 convolution of stride 1, of one image"),
+        ({"x": Plain((1, 512, 14, 14))}, "no dense 1x1 convolution of stride 1, of one image"),
         ({"x": Blocked(520, 14, 14, 8)}, "its channels are no even number of vectors"),
         ({"y": Blocked(516, 14, 14, 8)}, "its channels are no even number of vectors"),
     ],
