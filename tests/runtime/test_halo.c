@@ -39,5 +39,7 @@ int main(void)
     test_halo(&(separable_halo){192, 3, 8, 256, 2, 2, 64, 64});
     test_halo(&(separable_halo){64, 2, 7, 160, 3, 0, 0, 0});
     test_halo(&(separable_halo){64, 2, 7, 160, 0, 0, 16, 64});
+    test_halo(&(separable_halo){16, 3, 8, 112, 0, 1, 0, 16});
+    test_halo(&(separable_halo){64, 2, 3, 64, 1, 1, 16, 16});
     return EXIT_SUCCESS;
 }
