@@ -68,9 +68,9 @@ def default_tile(w: DepthwisePointwise, target: Target) -> Tile:
     """The tiles of the halves by themselves, and the highest band that fits an eighth of L2 and leaves enough bands."""
     _, columns, vectors = conv.register_tile(1, w.y.width, w.y.blocks, w.x.channels, target, target.panel_vectors)
     unroll = conv.unroll_of(w.x.channels, columns * vectors, w.y.lanes)
-    if target.lane_operands and w.x.channels % (2 * w.y.lanes) == 0:
+    if target.lane_operands and w.x.channels % (4 * w.y.lanes) == 0:
         # One block of four channels is a short loop, and in a band the next one is near.
-        unroll = 2 * w.y.lanes
+        unroll = 4 * w.y.lanes
     pointwise = conv.Tile(1, columns, vectors, unroll, pixels_outer=True, panel=target.panel_vectors)
     row_bytes = w.middle.blocks * w.y.lanes * 4 * round_up(w.y.width, columns)
     rows = max(1, min(target.l2_bytes // 8 // row_bytes, w.y.height // _MIN_BANDS, 4))

@@ -18,6 +18,7 @@ from tvm.s_tir import transform as s_tir_passes
 from tvm.tirx import transform as tirx_passes
 
 from separable.compiler.emit.lanes import has_lane_operands, load_whole_vectors
+from separable.compiler.emit.pointers import separate_pointers
 from separable.compiler.emit.prefetch import prefetch_panels
 
 IndexMap = Callable[..., Sequence[tirx.Expr]]
@@ -90,7 +91,7 @@ def lower_kernel(
     mod = tvm.IRModule({name: prefetch_panels(_redirect_stores(mod[name], output_shape, store_at))})
     mod = ir.transform.Sequential(_TO_FLAT)(mod)
     if has_lane_operands(target):
-        mod = tvm.IRModule({name: load_whole_vectors(mod[name])})
+        mod = tvm.IRModule({name: separate_pointers(load_whole_vectors(mod[name]))})
     mod = ir.transform.Sequential(_FINISH)(mod)
     # Now, while the range of every loop is known: divisions of non-negative indices become plain ones.
     mod = tirx_passes.LowerIntrin()(tirx_passes.BindTarget(target)(mod))
