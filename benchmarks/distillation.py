@@ -178,8 +178,9 @@ def distillation_wins(students: Sequence[Seed]) -> bool:
 def _table(students: Sequence[Seed]) -> Table:
     table = Table("seed", "labels alone", "distilled", "difference")
     rows = [(str(student.seed), student.labels, student.distilled) for student in students]
-    columns = [student.labels for student in students], [student.distilled for student in students]
-    for name, labels, distilled in (*rows, ("mean", *map(statistics.mean, columns))):
+    labels = statistics.mean(student.labels for student in students)
+    rows.append(("mean", labels, statistics.mean(student.distilled for student in students)))
+    for name, labels, distilled in rows:
         table.add_row(name, f"{labels:.2%}", f"{distilled:.2%}", f"{100 * (distilled - labels):+.2f} points")
     return table
 
