@@ -43,6 +43,10 @@ class UnknownTarget(CompileError):
     """No row of the target table has this name; the message offers the nearest names."""
 
 
+class UnsupportedPrecision(CompileError):
+    """The target does not compute in the precision asked for, or the model's numbers do not fit it."""
+
+
 class ToolchainMissing(CompileError):
     """The C compiler and linker (ziglang) cannot be found or do not run."""
 

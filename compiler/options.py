@@ -23,6 +23,8 @@ class CompileOptions:
         require_records: fail if a kernel that can be tuned has no record of its own.
         winograd: compute dense 3x3 convolutions by Winograd's algorithm where that is estimated to be faster. Results
             then differ from those of direct convolution by rounding: 1e-6 of the output's range.
+        precision: ``fp32``, or ``fp16`` for float16 images, weights and arithmetic where the target has it; inputs and
+            outputs stay float32. See ``precision.py``.
         verify: compare the library with the ONNX model after linking (native targets only).
     """
 
@@ -36,4 +38,5 @@ class CompileOptions:
     records: tuple[Path, ...] = ()
     require_records: bool = False
     winograd: bool = True
+    precision: str = "fp32"
     verify: bool = False

@@ -38,6 +38,7 @@ from separable.compiler.passes.fuse_epilogues import fuse_epilogues
 from separable.compiler.passes.unify_hard_swish import unify_hard_swish
 from separable.compiler.passes.use_winograd import use_winograd
 from separable.compiler.plan_memory import MemoryPlan, plan_memory
+from separable.compiler.precision import DTYPES, check_precision, check_weights
 from separable.compiler.program import Program
 from separable.compiler.report import layers_of, total_mult_adds
 from separable.compiler.schedule import Scheduled, schedule_program
@@ -67,6 +68,7 @@ def program_passes(target: Target, winograd: bool = True) -> tuple[tuple[str, Ca
     return (
         ("fuse_epilogues", fuse_epilogues),
         ("drop_dead_steps", drop_dead_steps),
+        ("check_weights", check_weights),
         ("assign_halos", assign_halos),
         ("fuse_depthwise_pointwise", partial(fuse_depthwise_pointwise, target=target)),
         ("use_winograd", partial(use_winograd, target=target, enabled=winograd)),
@@ -139,6 +141,7 @@ class Built:
     program: Program
     scheduled: Scheduled
     plan: MemoryPlan
+    precision: str = "fp32"
     notes: tuple[str, ...] = ()
 
 
@@ -154,6 +157,8 @@ def build_model(options: CompileOptions, phases: Phases, tiles: Mapping[Workload
         CompileError: the kinds in ``errors.py``.
     """
     target = resolve_target(options.target)
+    check_precision(options.precision, target)
+    dtype = DTYPES[options.precision]
     with phases.phase("import"):
         imported = import_model(options.model, options.shapes)
         mod = imported.mod
@@ -163,7 +168,7 @@ def build_model(options: CompileOptions, phases: Phases, tiles: Mapping[Workload
             mod = graph_pass(mod)
             phases.dump(f"{graph_pass.__name__}.py", mod.script)
     with phases.phase("lower"):
-        program = lower_graph(mod, imported.op_nodes, target.lanes)
+        program = lower_graph(mod, imported.op_nodes, target.for_vectors(dtype).lanes, dtype)
         phases.dump("lower_graph.txt", program.script)
         for name, program_pass in program_passes(target, options.winograd):
             program = program_pass(program)
@@ -177,7 +182,7 @@ def build_model(options: CompileOptions, phases: Phases, tiles: Mapping[Workload
             phases.dump(f"kernel_{kernel.name}.py", lambda text=kernel.text: text)  # type: ignore[misc]
     with phases.phase("plan memory"):
         plan = plan_memory(program, scheduled.overread)
-    return Built(imported, target, program, scheduled, plan, (*imported.notes, *recorded.notes))
+    return Built(imported, target, program, scheduled, plan, options.precision, (*imported.notes, *recorded.notes))
 
 
 def compile_model(
@@ -223,6 +228,7 @@ def emit_model(built: Built, name: str, threads: int, folder: Path, phases: Phas
         "arch": target.arch,
         "libc": target.libc,
         "isa": list(target.isa),
+        "precision": built.precision,
         "arena_bytes": built.plan.arena_bytes,
         "scratch_bytes": max((kernel.lowered.scratch_bytes for kernel in scheduled.kernels), default=0),
         "weight_bytes": len(blob.data),

@@ -24,6 +24,7 @@ from separable.schedules.kernel import (
     PREFETCH,
     Array,
     Kernel,
+    as_dtype,
     initialise_before,
     largest_divisor,
     overlapped,
@@ -34,7 +35,7 @@ from separable.schedules.kernel import (
     unroll_and_vectorize,
 )
 from separable.schedules.register_tile import loads_per_step, register_order, registers_needed
-from separable.schedules.tensor import Blocked, Plain
+from separable.schedules.tensor import DTYPE_BYTES, Blocked, Plain
 from separable.schedules.workload import Conv
 from separable.targets.row import Target
 
@@ -159,7 +160,7 @@ def register_tiles(
                 # Exactly as many accumulators as hide the latency still stall at every hiccup: ask for a few more.
                 fma_cycles = max(pixels * vectors / target.fma_per_cycle, 1.2 * target.fma_latency)
                 load_cycles = loads_per_step(pixels, vectors, target) / target.loads_per_cycle
-                in_l1 = depth * vectors * target.lanes * 4 <= target.l1_bytes // 2
+                in_l1 = depth * vectors * target.vector_bits // 8 <= target.l1_bytes // 2
                 l2_cycles = 0 if in_l1 else vectors * L2_CYCLES_PER_VECTOR
                 exposed = _EXPOSED_LOADS * load_cycles + _EXPOSED_L2 * l2_cycles
                 cost = max(fma_cycles, load_cycles, l2_cycles) + exposed
@@ -191,13 +192,14 @@ def unroll_of(size: int, accumulators: int, lanes: int) -> int:
 def default_tile(w: Conv, target: Target) -> Tile:
     """The register tile, and the order of the loops argued from L2."""
     rows, columns = grid(w)
-    tile_rows, tile_columns, vectors = register_tile(rows, columns, w.y.blocks, products(w), target)
+    vector = target.for_vectors(w.y.dtype, w.y.lanes)
+    tile_rows, tile_columns, vectors = register_tile(rows, columns, w.y.blocks, products(w), vector)
     size, _ = channel_window(w, vectors)
-    weight_bytes = 4 * math.prod(w.window.size) * size * round_up(w.y.channels, vectors * w.y.lanes)
+    weight_bytes = DTYPE_BYTES[w.weights] * math.prod(w.window.size) * size * round_up(w.y.channels, vectors * w.y.lanes)
     pixels_outer = weight_bytes <= target.l2_bytes // 4 and w.x.nbytes > target.l2_bytes // 8
     unroll = unroll_of(size, tile_rows * tile_columns * vectors, w.y.lanes)
     # One block of four channels is a short loop; few of them do not pay for the second loop that streams need.
-    if target.lane_operands and not pixels_outer and size % (2 * w.y.lanes) == 0 and size >= _STREAMED:
+    if target.lane_operands and w.y.lanes == 4 and not pixels_outer and size % (2 * w.y.lanes) == 0 and size >= _STREAMED:
         unroll = 2 * w.y.lanes
     return Tile(tile_rows, tile_columns, vectors, unroll, pixels_outer)
 
@@ -207,7 +209,7 @@ def pack(w: Conv, tile: Tile, weight: Array, bias: Array) -> list[Array]:
     lanes, panel = w.y.lanes, tile.vectors * w.y.lanes
     size, starts = channel_window(w, tile.vectors)
     per_group_in, per_group_out = w.in_channels // w.groups, w.y.channels // w.groups
-    packed = np.zeros((len(starts), *w.window.size, size, panel), np.float32)
+    packed = np.zeros((len(starts), *w.window.size, size, panel), w.weights)
     for channel in range(w.y.channels):
         index, lane = divmod(channel, panel)
         offset = channel // per_group_out * per_group_in - starts[index]
@@ -216,7 +218,7 @@ def pack(w: Conv, tile: Tile, weight: Array, bias: Array) -> list[Array]:
     if parts > 1:
         in_parts = packed.reshape(len(starts), *w.window.size, parts, -1, 4, panel)
         packed = np.ascontiguousarray(in_parts.swapaxes(3, 4))
-    padded_bias = np.zeros(len(starts) * panel, np.float32)
+    padded_bias = np.zeros(len(starts) * panel, w.y.dtype)
     padded_bias[: w.y.channels] = bias
     return [packed.reshape(len(starts), *w.window.size, size, tile.vectors, lanes), padded_bias.reshape(-1, lanes)]
 
@@ -236,7 +238,8 @@ def _pad_rows(w: Conv, x: te.Tensor, rows: int, columns: int) -> tuple[te.Tensor
 
     def value(ci: tirx.Var, row: tirx.Var, j: tirx.Var, c: tirx.Var) -> tirx.Expr:
         inside = tirx.all(row >= top, row < top + height, j >= left // chunk, j < (left + width) // chunk)
-        return tirx.if_then_else(inside, x[0, ci, row - top, j * chunk + c - left], tirx.const(0.0, "float32"))
+        pixel = as_dtype(x[0, ci, row - top, j * chunk + c - left], w.y.dtype)
+        return tirx.if_then_else(inside, pixel, tirx.const(0.0, w.y.dtype))
 
     shape = (channels, w.window.reach(0, rows), total // chunk, chunk)
     return te.compute(shape, value, name="padded"), left
@@ -278,8 +281,8 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
     rows, columns = grid(w)
     tiled = (-(-rows // tile.rows), tile.rows, -(-columns // tile.columns), tile.columns)
     x = placeholder(w.x, "X")
-    weight = te.placeholder((panels, *w.window.size, size, tile.vectors, lanes), name="W")
-    bias = te.placeholder((panels * tile.vectors, lanes), name="B")
+    weight = te.placeholder((panels, *w.window.size, size, tile.vectors, lanes), name="W", dtype=w.weights)
+    bias = te.placeholder((panels * tile.vectors, lanes), name="B", dtype=w.y.dtype)
     arguments = [x, weight, bias]
 
     if isinstance(w.x, Plain):
@@ -299,7 +302,7 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
             return x[tirx.floordiv(k, lanes), row + top, column + left, tirx.floormod(k, lanes)]
 
     if is_collapsed(w):
-        x = te.placeholder((w.x.shape[0], 1, w.x.shape[1] * w.x.shape[2], lanes), name="X")
+        x = te.placeholder((w.x.shape[0], 1, w.x.shape[1] * w.x.shape[2], lanes), name="X", dtype=w.x.dtype)
         arguments[0] = x
 
     ky, kx = te.reduce_axis((0, w.window.size[0]), "ky"), te.reduce_axis((0, w.window.size[1]), "kx")
@@ -313,8 +316,8 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
         panel = tirx.floordiv(co, tile.vectors)
         channel = _channel_start(w, panel, tile.vectors, size) + k
         pixel = read(channel, row * sy + ky * dy, column * sx + kx * dx)
-        product = pixel * weight[panel, ky, kx, _step(k, size, parts), tirx.floormod(co, tile.vectors), c]
-        return te.sum(product, axis=[ky, kx, k])
+        factor = weight[panel, ky, kx, _step(k, size, parts), tirx.floormod(co, tile.vectors), c]
+        return te.sum(as_dtype(pixel, w.y.dtype) * as_dtype(factor, w.y.dtype), axis=[ky, kx, k])
 
     acc = te.compute((panels * tile.vectors, *tiled, lanes), product, name="acc")
     if w.residual is not None:

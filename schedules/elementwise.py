@@ -2,7 +2,7 @@
 
     Y[b, y, x, c] = activation(A[b, y, x, c] operation B[b, y, x, c])
 
-B is an image, a 1x1 image that is broadcast over the pixels, one constant per channel [b, c], or not there.
+Operands are converted to float32, and the result to the dtype of the output. B is an image, a 1x1 image that is broadcast over the pixels, one constant per channel [b, c], or not there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from tvm import s_tir, te, tirx
 
-from separable.schedules.kernel import Array, Kernel, into_halo, largest_divisor, placeholder, unroll_and_vectorize
+from separable.schedules.kernel import Array, Kernel, as_dtype, into_halo, largest_divisor, placeholder, unroll_and_vectorize
 from separable.schedules.math import maximum, minimum, select
 from separable.schedules.tensor import Blocked
 from separable.schedules.workload import Elementwise
@@ -60,14 +60,14 @@ def compute(w: Elementwise) -> tirx.PrimFunc:
 
     def pixel(image: Blocked, x: te.Tensor, b: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
         if (image.height, image.width) == (1, 1):
-            return x[b, image.halo.top, image.halo.left, c].asobject()
-        return x[b, row + image.halo.top, column + image.halo.left, c].asobject()
+            return as_dtype(x[b, image.halo.top, image.halo.left, c].asobject(), "float32")
+        return as_dtype(x[b, row + image.halo.top, column + image.halo.left, c].asobject(), "float32")
 
     def value(b: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
         operands = [pixel(image, x, b, row, column, c) for image, x in zip(w.x, images, strict=True)]
         operands += [constant[b, c] for constant in constants]
         result = OPERATIONS[w.operation](*(reversed(operands) if w.swapped else operands))
-        return w.activation(result) if w.activation is not None else result
+        return as_dtype(w.activation(result) if w.activation is not None else result, w.y.dtype)
 
     y = te.compute((w.y.blocks, w.y.height, w.y.width, w.y.lanes), value, name="Y")
     return te.create_prim_func([*images, *constants, y])

@@ -4,7 +4,8 @@
     to plain:   Y[ch, y, x]              = X[ch // v, y, x, ch % v]            v channels in one block
 
 The plain side has its channels outermost (NCHW) or innermost (NHWC). Only real channels are moved. The last chunk of
-pixels overlaps the one before it instead of sticking out: nothing is read or written beyond a tensor.
+pixels overlaps the one before it instead of sticking out: nothing is read or written beyond a tensor. The two sides may
+differ in their dtype.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 
 from tvm import s_tir, te, tirx
 
-from separable.schedules.kernel import Kernel, overlapped, unroll_and_vectorize
+from separable.schedules.kernel import Kernel, as_dtype, overlapped, unroll_and_vectorize
 from separable.schedules.tensor import Blocked, Plain, Tensor
 from separable.schedules.workload import Reorder
 from separable.targets.row import Target
@@ -73,13 +74,13 @@ def _locate(w: Reorder, tensor: Tensor, channel: tirx.Expr, row: tirx.Expr, colu
 def _build_reorder(w: Reorder, image: Blocked, tile: Tile) -> Kernel:
     """The kernel Y[row, chunk of pixels, channel, pixel]: one item is a chunk with all its channels."""
     rows, columns = _grid(image)
-    x = te.placeholder(_walked_shape(w, w.x, image), name="X")
+    x = te.placeholder(_walked_shape(w, w.x, image), name="X", dtype=w.x.dtype)
 
     def column_of(chunk: tirx.Expr, pixel: tirx.Expr) -> tirx.Expr:
         return overlapped(chunk, tile.pixels, columns) + pixel
 
     def value(row: tirx.Var, chunk: tirx.Var, channel: tirx.Var, pixel: tirx.Var) -> tirx.Expr:
-        return x[tuple(_locate(w, w.x, channel, row, column_of(chunk, pixel)))]
+        return as_dtype(x[tuple(_locate(w, w.x, channel, row, column_of(chunk, pixel)))], w.y.dtype)
 
     def store_at(row: tirx.Expr, chunk: tirx.Expr, channel: tirx.Expr, pixel: tirx.Expr) -> Sequence[tirx.Expr]:
         return _locate(w, w.y, channel, row, column_of(chunk, pixel))

@@ -51,10 +51,14 @@ class Plain:
 
 @dataclass(frozen=True)
 class Blocked:
-    """One float32 image [1, channels, height, width] as ``[block][y][x][c]`` with ``lanes`` channels in a block.
+    """One image [1, channels, height, width] as ``[block][y][x][c]`` with ``lanes`` channels in a block.
 
     The last block is filled up to ``lanes`` channels; what the additional ones hold is not defined, and nobody may
     let them influence a real channel.
+
+    Attributes:
+        halo: the zeros around it.
+        dtype: ``float32`` or ``float16``.
     """
 
     channels: int
@@ -62,6 +66,7 @@ class Blocked:
     width: int
     lanes: int
     halo: Halo = Halo()
+    dtype: str = "float32"
 
     @property
     def blocks(self) -> int:
@@ -82,7 +87,12 @@ class Blocked:
     @property
     def nbytes(self) -> int:
         """Bytes of the buffer, halo included."""
-        return math.prod(self.shape) * 4
+        return math.prod(self.shape) * DTYPE_BYTES[self.dtype]
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes from one pixel of a block to the next."""
+        return self.lanes * DTYPE_BYTES[self.dtype]
 
 
 Tensor: TypeAlias = Plain | Blocked

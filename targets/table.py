@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Sequence
 
 from separable.targets import arm, armv7, x86
+from separable.targets.emulation import EMULATED_FP16, emulated_fp16
 from separable.targets.errors import UnknownTargetName
 from separable.targets.host import detect_host
 from separable.targets.row import Target
@@ -54,6 +55,8 @@ def _find_row(name: str) -> Target:
     short = name.removeprefix(_OS_PREFIX)
     if name == NATIVE:
         return detect_host()
+    if name == EMULATED_FP16:
+        return emulated_fp16()
     row = _ROWS.get(_ALIASES.get(short, short)) or _row_of_system(short)
     if row is None:
         known = [NATIVE, *_ALIASES, *_ROWS, *(target.name for target in system_targets())]

@@ -133,7 +133,7 @@ def model_source(
         flops = 2 * step.workload.macs
         steps.append(
             f"    {{{_text('+'.join(step.nodes))}, {_text(kernel.name)}, step_{index}, {kernel.lowered.extent}, "
-            f"{thread_limit(flops, traffic, target)}, {{{len(halos)}, {1 if zero else 0}}}, {flops}, {traffic}}},"
+            f"{thread_limit(flops, traffic, target.for_vectors(_dtype(step)))}, {{{len(halos)}, {1 if zero else 0}}}, {flops}, {traffic}}},"
         )
         halos += [zero] if zero else []
     lines += ["static const separable_step steps[] = {", *steps, "};", ""]
@@ -222,8 +222,8 @@ def _halo(step: Step, addresses: _Addresses) -> str | None:
     y = step.output.tensor
     if not isinstance(y, Blocked) or not y.halo:
         return None
-    _, rows, columns, lanes = y.shape
-    pixel = 4 * lanes
+    _, rows, columns, _ = y.shape
+    pixel = y.pixel_bytes
     fields = (
         addresses.arena_offset(step.output),
         y.blocks,
@@ -235,6 +235,11 @@ def _halo(step: Step, addresses: _Addresses) -> str | None:
         y.halo.right * pixel,
     )
     return f"    {{{', '.join(str(field) for field in fields)}}},"
+
+
+def _dtype(step: Step) -> str:
+    """What the step computes in: float16 where its result is."""
+    return "float16" if step.output.tensor.dtype == "float16" else "float32"
 
 
 def _traffic(step: Step, constants: Sequence[Any]) -> int:

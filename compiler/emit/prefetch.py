@@ -13,6 +13,7 @@ import tvm_ffi
 from tvm import tirx
 
 from separable.schedules.kernel import PREFETCH
+from separable.schedules.tensor import DTYPE_BYTES
 
 _LINE_BYTES = 64
 _READ, _INTO_L2, _DATA = 0, 2, 1  # arguments of llvm.prefetch
@@ -22,6 +23,7 @@ def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
     """Add prefetches of the next weight panel to the annotated reduction loops of a kernel."""
     weights = func.params[1]
     panel_elements = math.prod(int(dim) for dim in weights.ty.shape[1:])
+    per_line = _LINE_BYTES // DTYPE_BYTES[str(weights.ty.dtype)]
 
     def add_prefetch(loop: tirx.For, item: tirx.Var) -> tirx.For:
         annotations = dict(loop.annotations)
@@ -31,12 +33,12 @@ def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
         steps = int(loop.extent)
         # What one step asks for: its share of the panel, in whole cache lines.
         share = panel_elements / (items_per_panel * steps)
-        lines = math.ceil(share * 4 / _LINE_BYTES)
+        lines = math.ceil(share / per_line)
         panel, position = tirx.floordiv(item, items_per_panel), tirx.floormod(item, items_per_panel)
         first = (panel + 1) * panel_elements + tirx.floordiv(
             (position * steps + loop.loop_var) * panel_elements, items_per_panel * steps
         )
-        asks = [_prefetch(weights, first + line * (_LINE_BYTES // 4)) for line in range(lines)]
+        asks = [_prefetch(weights, first + line * per_line) for line in range(lines)]
         return tirx.For(
             loop.loop_var, loop.min, loop.extent, loop.kind, tirx.stmt_seq(*asks, loop.body), annotations=annotations
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from separable.compiler._tvm import relax
@@ -9,7 +11,7 @@ from separable.compiler.activations import match_activation
 from separable.compiler.exprs import per_channel, shape_of
 from separable.compiler.lowering.state import Lowering
 from separable.compiler.program import Value
-from separable.schedules.tensor import Blocked
+from separable.schedules.tensor import Blocked, Halo
 from separable.schedules.workload import Elementwise
 
 
@@ -49,4 +51,4 @@ def lower_activation(low: Lowering, var: relax.Var, call: relax.Call) -> Value |
 
 def _like(image: Blocked) -> Blocked:
     """The layout of an elementwise result: as the operand, without its halo."""
-    return Blocked(image.channels, image.height, image.width, image.lanes)
+    return replace(image, halo=Halo())

@@ -9,7 +9,7 @@ from separable.compiler.exprs import is_op, shape_of
 from separable.compiler.lowering.convolution import pair
 from separable.compiler.lowering.state import Lowering
 from separable.compiler.program import Value
-from separable.schedules.tensor import Blocked, Plain
+from separable.schedules.tensor import Plain
 from separable.schedules.workload import GlobalPool, Lrn, Pool, Softmax, Window
 
 # The kernel's code has an addition for every channel of the window.
@@ -26,7 +26,7 @@ def lower_pool(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
     pads = [int(pad) for pad in attrs.padding]
     window = Window(pair(attrs.pool_size), pair(attrs.strides), pair(attrs.dilation), (pads[0], pads[1]))
     _, channels, height, width = shape_of(var)
-    y = Blocked(channels, height, width, low.lanes)
+    y = low.image_of(channels, height, width)
     return low.emit(var, Pool(kind, image[1], y, window, bool(attrs.count_include_pad)), [image[0]])
 
 
@@ -37,7 +37,7 @@ def lower_global_pool(low: Lowering, var: relax.Var, call: relax.Call) -> Value 
         return None
     x, layout = image
     kind = "max" if is_op(call, "max") else "avg"
-    return low.emit(var, GlobalPool(kind, layout, Blocked(layout.channels, 1, 1, low.lanes)), [x])
+    return low.emit(var, GlobalPool(kind, layout, low.image_of(layout.channels, 1, 1)), [x])
 
 
 def lower_softmax(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
@@ -55,6 +55,6 @@ def lower_lrn(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
     if len(shape_of(var)) != 4 or call.attrs["size"] > _LARGEST_LRN or (image := low.image(call.args[0])) is None:
         return None
     x, layout = image
-    y = Blocked(layout.channels, layout.height, layout.width, low.lanes)
+    y = low.image_of(layout.channels, layout.height, layout.width)
     settings = (call.attrs[name] for name in ("size", "alpha", "beta", "bias"))
     return low.emit(var, Lrn(layout, y, *settings), [x])
