@@ -116,6 +116,11 @@ def streams(w: Conv, tile: Tile) -> int:
     return tile.unroll // 4 if narrow and tile.unroll % 4 == 0 and size % tile.unroll == 0 else 1
 
 
+def has_two_loops(w: Conv, tile: Tile) -> bool:
+    """Whether the reduction is a loop in a loop: for streams, and so that few iterations ask for the next panel."""
+    return streams(w, tile) > 1 or (w.y.dtype == "float16" and isinstance(w.x, Blocked) and not tile.pixels_outer)
+
+
 def _step(k: tirx.Expr, size: int, parts: int) -> tirx.Expr:
     """When input channel ``k`` of ``size`` takes its turn."""
     if parts == 1:
@@ -337,12 +342,12 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
     return start_sums_at(te.create_prim_func([*arguments, y]), "acc", parameter=2)
 
 
-def schedule(sch: s_tir.Schedule, tile: Tile, parts: int, lane_operands: bool) -> None:
+def schedule(sch: s_tir.Schedule, tile: Tile, parts: int, two_loops: bool, lane_operands: bool) -> None:
     """Tile into registers, order panels and pixels, keep the accumulators in registers, finish at the store."""
     acc, y = sch.get_sblock("acc"), sch.get_sblock("Y")
     co, row_o, row_i, column_o, column_i, c, ky, kx, k = sch.get_loops(acc)
     panel, co_i = sch.split(co, [None, tile.vectors])
-    if parts == 1:
+    if not two_loops:
         k_o, k_i = sch.split(k, [None, tile.unroll])
         reduction, step = [k_o], [k_i]
     else:
@@ -395,5 +400,5 @@ def build(w: Conv, target: Target, tile: Tile | None = None) -> Kernel:
         return co, row + w.y.halo.top, column + w.y.halo.left, lane
 
     sch = s_tir.Schedule(compute(w, tile))
-    schedule(sch, tile, streams(w, tile), target.lane_operands)
+    schedule(sch, tile, streams(w, tile), has_two_loops(w, tile), target.lane_operands)
     return Kernel(sch.mod["main"], w.y.shape, store_at, tile)
