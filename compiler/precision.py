@@ -1,9 +1,9 @@
 """What ``--precision`` means: the dtype of images and weights, which targets have it, and how exact it is.
 
 ``fp16`` stores images and the weights of convolutions as float16 and computes in float16, fused multiply-adds and their
-sums included. float32 are: inputs and outputs, every plain tensor and with it the operators on them, images of one pixel
-with their convolutions (classifiers, squeeze-and-excite), the sums of average pools, and elementwise arithmetic that is
-no epilogue.
+sums included. float32 are: inputs and outputs, every plain tensor and with it the operators on them, images of one
+pixel and the sums of their convolutions (classifiers, squeeze-and-excite), the sums of average pools, and elementwise
+arithmetic that is no epilogue.
 """
 
 from __future__ import annotations

@@ -200,11 +200,19 @@ def default_tile(w: Conv, target: Target) -> Tile:
     vector = target.for_vectors(w.y.dtype, w.y.lanes)
     tile_rows, tile_columns, vectors = register_tile(rows, columns, w.y.blocks, products(w), vector)
     size, _ = channel_window(w, vectors)
-    weight_bytes = DTYPE_BYTES[w.weights] * math.prod(w.window.size) * size * round_up(w.y.channels, vectors * w.y.lanes)
+    weight_bytes = (
+        DTYPE_BYTES[w.weights] * math.prod(w.window.size) * size * round_up(w.y.channels, vectors * w.y.lanes)
+    )
     pixels_outer = weight_bytes <= target.l2_bytes // 4 and w.x.nbytes > target.l2_bytes // 8
     unroll = unroll_of(size, tile_rows * tile_columns * vectors, w.y.lanes)
     # One block of four channels is a short loop; few of them do not pay for the second loop that streams need.
-    if target.lane_operands and w.y.lanes == 4 and not pixels_outer and size % (2 * w.y.lanes) == 0 and size >= _STREAMED:
+    if (
+        target.lane_operands
+        and w.y.lanes == 4
+        and not pixels_outer
+        and size % (2 * w.y.lanes) == 0
+        and size >= _STREAMED
+    ):
         unroll = 2 * w.y.lanes
     return Tile(tile_rows, tile_columns, vectors, unroll, pixels_outer)
 

@@ -66,7 +66,9 @@ def decline(w: DepthwisePointwise, target: Target) -> str | None:
 
 def default_tile(w: DepthwisePointwise, target: Target) -> Tile:
     """The tiles of the halves by themselves, and the highest band that fits an eighth of L2 and leaves enough bands."""
-    _, columns, vectors = conv.register_tile(1, w.y.width, w.y.blocks, w.x.channels, target.for_vectors(w.y.dtype, w.y.lanes))
+    _, columns, vectors = conv.register_tile(
+        1, w.y.width, w.y.blocks, w.x.channels, target.for_vectors(w.y.dtype, w.y.lanes)
+    )
     unroll = conv.unroll_of(w.x.channels, columns * vectors, w.y.lanes)
     if target.lane_operands and w.y.lanes == 4 and w.x.channels % (2 * w.y.lanes) == 0:
         # One block of four channels is a short loop, and in a band the next one is near.

@@ -2,7 +2,8 @@
 
     Y[b, y, x, c] = activation(A[b, y, x, c] operation B[b, y, x, c])
 
-Operands are converted to float32, and the result to the dtype of the output. B is an image, a 1x1 image that is broadcast over the pixels, one constant per channel [b, c], or not there.
+B is an image, a 1x1 image that is broadcast over the pixels, one constant per channel [b, c], or not there. Operands
+are converted to float32, and the result to the dtype of the output.
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from tvm import s_tir, te, tirx
 
-from separable.schedules.kernel import Array, Kernel, as_dtype, into_halo, largest_divisor, placeholder, unroll_and_vectorize
+from separable.schedules.kernel import (
+    Array,
+    Kernel,
+    as_dtype,
+    into_halo,
+    largest_divisor,
+    placeholder,
+    unroll_and_vectorize,
+)
 from separable.schedules.math import maximum, minimum, select
 from separable.schedules.tensor import Blocked
 from separable.schedules.workload import Elementwise

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tvm import s_tir, te, tirx
 
-from separable.schedules.kernel import Kernel, into_halo, largest_divisor, placeholder
+from separable.schedules.kernel import Kernel, as_dtype, into_halo, largest_divisor, placeholder
 from separable.schedules.math import power, select
 from separable.schedules.workload import Lrn
 from separable.targets.row import Target

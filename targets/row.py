@@ -93,7 +93,7 @@ class Target:
         return self.emulates_fp16 or (self.arch == "aarch64" and "fp16" in self.isa)
 
     def for_vectors(self, dtype: str, lanes: int | None = None) -> Target:
-        """This row as a kernel sees it whose vectors have ``lanes`` values of a dtype, by default what a register holds.
+        """This row as a kernel sees it whose vectors have ``lanes`` values of a dtype, by default as many as fit.
 
         A vector that takes several registers leaves fewer of them, and each of its instructions is as many.
         """

@@ -48,6 +48,15 @@ Winograd = Annotated[
     ),
 ]
 
+Precision = Annotated[
+    str,
+    typer.Option(
+        metavar="fp32|fp16",
+        help="fp16: float16 images, weights and arithmetic on arm64 cores that have it; "
+        "inputs and outputs stay float32.",
+    ),
+]
+
 
 RecordFiles = Annotated[
     list[Path] | None,
@@ -69,6 +78,7 @@ def compile_command(
         int, typer.Option(min=0, help="Threads that the library uses unless told otherwise; 0: every CPU.")
     ] = 0,
     winograd: Winograd = True,
+    precision: Precision = "fp32",
     records: RecordFiles = None,
     require_records: Annotated[
         bool, typer.Option("--require-records", help="Fail if a kernel that can be tuned has no record.")
@@ -90,6 +100,7 @@ def compile_command(
         records=tuple(records or ()),
         require_records=require_records,
         winograd=winograd,
+        precision=precision,
         verify=verify,
     )
     _echo(options)

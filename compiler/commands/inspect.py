@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from separable.compiler.commands.compile import RecordFiles, Shapes, TargetName, Winograd, parse_shapes
+from separable.compiler.commands.compile import Precision, RecordFiles, Shapes, TargetName, Winograd, parse_shapes
 from separable.compiler.commands.terminal import PhaseDisplay, new_table, print_facts, print_note, stdout
 from separable.compiler.commands.units import bytes_text, count_text, percent_text
 from separable.compiler.options import CompileOptions
@@ -22,6 +22,7 @@ def inspect_command(
     target: TargetName = "native",
     shape: Shapes = None,
     winograd: Winograd = True,
+    precision: Precision = "fp32",
     records: RecordFiles = None,
 ) -> None:
     """Show mult-adds, parameters, kernels, schedules and memory of a network or of a compiled library."""
@@ -30,7 +31,8 @@ def inspect_command(
     library = find_library(path)
     if library is None:
         shapes, recorded = parse_shapes(shape or ()), tuple(records or ())
-        _inspect_model(CompileOptions(path, target, shapes=shapes, winograd=winograd, records=recorded))
+        options = CompileOptions(path, target, shapes=shapes, winograd=winograd, precision=precision, records=recorded)
+        _inspect_model(options)
     else:
         _inspect_library(library)
 
@@ -80,6 +82,7 @@ def _library_facts(library: Path, manifest: Mapping[str, Any]) -> list[tuple[str
         facts += [(role[:-1], f"{spec['name']} {spec['dtype']}{spec['shape']}") for spec in manifest[role]]
     needs = ", ".join(manifest["isa"])
     facts.append(("target", f"{manifest['target']} ({manifest['arch']}), needs {needs}"))
+    facts.append(("precision", manifest.get("precision", "fp32")))
     facts.append(("weights", bytes_text(manifest["weight_bytes"])))
     if "code_bytes" in manifest:
         facts.append(("code", bytes_text(manifest["code_bytes"])))

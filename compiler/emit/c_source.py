@@ -131,9 +131,10 @@ def model_source(
         lines += _step_function(index, step, kernel.name, addresses, blob.offsets[index])
         zero, traffic = _halo(step, addresses), _traffic(step, scheduled.constants[index])
         flops = 2 * step.workload.macs
+        limit = thread_limit(flops, traffic, target.for_vectors(_dtype(step)))
         steps.append(
             f"    {{{_text('+'.join(step.nodes))}, {_text(kernel.name)}, step_{index}, {kernel.lowered.extent}, "
-            f"{thread_limit(flops, traffic, target.for_vectors(_dtype(step)))}, {{{len(halos)}, {1 if zero else 0}}}, {flops}, {traffic}}},"
+            f"{limit}, {{{len(halos)}, {1 if zero else 0}}}, {flops}, {traffic}}},"
         )
         halos += [zero] if zero else []
     lines += ["static const separable_step steps[] = {", *steps, "};", ""]
