@@ -25,6 +25,7 @@ from separable.compiler.emit.weights import pack_weights, write_weights
 from separable.compiler.errors import InvalidModel, UnknownTarget
 from separable.compiler.importer import Imported, import_model
 from separable.compiler.lower import lower_graph
+from separable.compiler.measure_error import measure_error
 from separable.compiler.options import CompileOptions
 from separable.compiler.passes.assign_halos import assign_halos
 from separable.compiler.passes.drop_dead_steps import drop_dead_steps
@@ -46,6 +47,7 @@ from separable.compiler.tuning.apply import RecordedTiles, require_records
 from separable.compiler.verify import check_runs_here, verify_library
 from separable.schedules.call import Call
 from separable.schedules.workload import Workload
+from separable.targets.emulation import EMULATED_FP16
 from separable.targets.errors import UnknownTargetName
 from separable.targets.row import Target
 from separable.targets.table import find_target
@@ -205,14 +207,29 @@ def compile_model(
     if name != c_identifier(name):
         raise InvalidModel(f"--name {name!r} is no C identifier, or taken; for example {c_identifier(name)!r}")
     built = build_model(options, phases, tiles)
+    notes: tuple[str, ...] = ()
     folder = options.output or Path(f"{options.model.stem}-{options.target.replace(':', '-')}")
     with staged_folder(folder) as staging:
         manifest = emit_model(built, name, options.threads, staging, phases)
         if options.verify:
             with phases.phase("verify"):
                 manifest |= verified(staging / f"{name}.so", options.model)
+        elif options.precision == "fp16":
+            with phases.phase("measure error"), tempfile.TemporaryDirectory(prefix="separable-") as temporary:
+                emulated = partial(_emulated, options, Path(temporary))
+                measured, notes = measure_error(emulated, options.model)
+                manifest |= measured
         (staging / f"{name}.json").write_text(json.dumps(manifest, indent=1) + "\n")
-    return Compiled(folder, folder / f"{name}.so", manifest, built.notes, phases.seconds)
+    return Compiled(folder, folder / f"{name}.so", manifest, (*built.notes, *notes), phases.seconds)
+
+
+def _emulated(options: CompileOptions, folder: Path) -> Path:
+    """The same model, compiled so that this machine computes what float16 targets do."""
+    here = CompileOptions(
+        options.model, EMULATED_FP16, shapes=options.shapes, winograd=options.winograd, precision=options.precision
+    )
+    emit_model(build_model(here, Phases()), "emulated", 1, folder, Phases())
+    return folder / "emulated.so"
 
 
 def emit_model(built: Built, name: str, threads: int, folder: Path, phases: Phases) -> dict[str, Any]:

@@ -15,16 +15,20 @@ from separable.targets.row import Target
 
 EMULATED_FP16 = "emulated-fp16"
 
+_NEEDED = {"x86_64": "f16c", "aarch64": "fp16", "armv7": "fp16"}
+"""The extension that converts between float16 and float32; on arm64, the one that computes in float16."""
+
 
 def emulated_fp16() -> Target:
     """The row for this machine.
 
     Raises:
-        UnsupportedHost: it cannot convert between float16 and float32.
+        UnsupportedHost: no row fits it, or it cannot convert between float16 and float32.
     """
     host = detect_host()
-    if host.arch == "x86_64" and "f16c" not in host.isa:
-        raise UnsupportedHost(f"{EMULATED_FP16} needs F16C, which this CPU lacks")
+    needed = _NEEDED[host.arch]
+    if needed not in host.isa:
+        raise UnsupportedHost(f"{EMULATED_FP16} needs {needed}, which this CPU ({host.name}) lacks")
     return replace(
         host,
         name=EMULATED_FP16,

@@ -40,18 +40,18 @@ def runnable_targets() -> list[str]:
     return ["native", *(row.name for row in levels if row.arch == host.arch and set(row.isa) <= set(host.isa))]
 
 
-def to_blocked(image: Array, tensor: Blocked) -> Array:
+def to_blocked(image: AnyArray, tensor: Blocked) -> AnyArray:
     """[C, H, W] -> the buffer of ``tensor``; lanes beyond the channels hold NaN, the halo zeros."""
     halo = tensor.halo
-    buffer = np.zeros(tensor.shape, np.float32)
-    filled = np.full((tensor.blocks * tensor.lanes, tensor.height, tensor.width), np.nan, np.float32)
+    buffer = np.zeros(tensor.shape, tensor.dtype)
+    filled = np.full((tensor.blocks * tensor.lanes, tensor.height, tensor.width), np.nan, tensor.dtype)
     filled[: tensor.channels] = image
     blocks = filled.reshape(tensor.blocks, tensor.lanes, tensor.height, tensor.width).transpose(0, 2, 3, 1)
     buffer[:, halo.top : halo.top + tensor.height, halo.left : halo.left + tensor.width] = blocks
     return buffer
 
 
-def from_blocked(buffer: Array, tensor: Blocked) -> Array:
+def from_blocked(buffer: AnyArray, tensor: Blocked) -> AnyArray:
     """The buffer of ``tensor`` -> [C, H, W]."""
     halo = tensor.halo
     inner = buffer[:, halo.top : halo.top + tensor.height, halo.left : halo.left + tensor.width]
@@ -148,7 +148,7 @@ def run(
     target: str,
     inputs: Sequence[tuple[AnyArray, Tensor]],
     constants: Sequence[Array] = (),
-    residual: tuple[Array, Blocked] | None = None,
+    residual: tuple[AnyArray, Blocked] | None = None,
     tile: object = None,
 ) -> AnyArray:
     """Build, compile and run a workload; check what it leaves alone.
