@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from separable.compiler.errors import UnsupportedPrecision
 from separable.compiler.options import CompileOptions
@@ -114,6 +115,27 @@ def test_a_cpu_without_float16_arithmetic_is_told(tiny_onnx: Path, compile_libra
     assert done.returncode == 3
     assert "compiled for arm64:cortex-a76, but this CPU lacks" in done.stderr
     assert "half-precision arithmetic (FP16)" in done.stderr
+
+
+def half_arithmetic(library: Path) -> int:
+    """How many instructions compute in float16, by their encodings; conversions, which every ARMv8 has, do not count."""
+    with library.open("rb") as file:
+        words = np.frombuffer(ELFFile(file).get_section_by_name(".text").data(), "<u4")
+    vector = (words & 0x9F60C400) == 0x0E400400  # three registers
+    vector |= (words & 0x9F7E0C00) == 0x0E780800  # two registers
+    vector |= ((words & 0x9FC03400) == 0x0F001000) & ((words & 0xC000) != 0xC000)  # by element
+    scalar = ((words & 0xFFE00000) == 0x1EE00000) & ((words & 0x001E7C00) != 0x00024000)
+    scalar |= (words & 0xFFC00000) == 0x1FC00000  # multiply-add
+    return int((vector | scalar).sum())
+
+
+@pytest.mark.parametrize("target", ["arm64", "arm64:cortex-a53", A76, "arm64+fp16"])
+def test_float16_is_computed_only_where_it_was_asked_for(
+    target: str, tiny_onnx: Path, compile_library: CompileLibrary
+) -> None:
+    assert half_arithmetic(compile_library(tiny_onnx, target).compiled.library) == 0
+    if target in (A76, "arm64+fp16"):
+        assert half_arithmetic(compile_library(tiny_onnx, target, "fp16").compiled.library) > 100
 
 
 def test_the_manifest_states_precision_and_error(tiny_onnx: Path, tmp_path: Path) -> None:
