@@ -90,7 +90,7 @@ def test_arm64_code_computes_what_the_emulation_does(compile_library: CompileLib
     (emulated,) = compile_library(model, EMULATED_FP16, "fp16").run({"input": batch})
     assert arm.argmax() == exact.argmax()
     assert max(range_errors([arm], [exact])) <= SMALL
-    assert max(range_errors([arm], [emulated])) <= SMALL
+    assert max(range_errors([arm], [emulated])) <= 5e-3
 
 
 @needs_shared
@@ -122,7 +122,9 @@ def test_a_cpu_without_float16_arithmetic_is_told(tiny_onnx: Path, compile_libra
 def half_arithmetic(library: Path) -> int:
     """How many instructions compute in float16, by their encodings; conversions, which every ARMv8 has, are none."""
     with library.open("rb") as file:
-        code = ELFFile(file).get_section_by_name(".text").data()
+        section = ELFFile(file).get_section_by_name(".text")
+        assert section is not None
+        code = section.data()
     words = np.frombuffer(code[: len(code) // 4 * 4], "<u4")
     vector = (words & 0x9F60C400) == 0x0E400400  # three registers
     vector |= (words & 0x9F7E0C00) == 0x0E780800  # two registers
