@@ -201,7 +201,7 @@ def benchmark(
 ) -> None:
     """Compare estimates with measurements; models, targets and threads are lists with commas between."""
     console = Console(highlight=False, soft_wrap=True)
-    console.width = max(console.width, 110)  # a file has the table's width
+    console.width = max(console.width, 130)  # a file has the table's width
     trials: list[Trial] = []
     try:
         chosen, counts = parse_models(models), parse_threads(threads, len(os.sched_getaffinity(0)))

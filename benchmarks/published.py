@@ -1,4 +1,4 @@
-"""``python -m benchmarks.published``: MobileNet V1 1.0-224 as estimated, beside times that others report of phones."""
+"""``python -m benchmarks.published``: estimates of MobileNet V1 1.0-224 beside what others report of phones."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ _EXPOSED_LOADS, _EXPOSED_L2 = 0.305, 0.15
 """What part of loads, and of the way from L2, costs time although the multiply-adds would cover it."""
 
 _STREAMED = 64
-"""Input channels from which on an iteration reads two streams of them."""
+"""Input channels from which on an iteration reads four blocks of them, where registers are left."""
 
 _INNER_STEPS = 16
 """Iterations between two prefetches, where a reduction has two loops."""
@@ -236,6 +236,18 @@ def unroll_of(size: int, accumulators: int, lanes: int) -> int:
     return lanes if size % lanes == 0 else largest_divisor(size, max(4, 128 // accumulators))
 
 
+def _lane_unroll(size: int, pixels: int, vectors: int, panel: int, target: Target) -> int | None:
+    """The same where products take a lane of a vector; None where ``size`` has no such divisor.
+
+    One block of four channels is a short loop: four of them are as much as pays. Two, where all registers are taken or
+    there is one pixel only, as LLVM then spills in loops of four or loads early, and where the loop would be over soon;
+    and where kernels for several CPUs share the weights, whose order follows the unrolling.
+    """
+    spare = registers_needed(pixels, vectors, target) < target.vector_registers
+    most = 4 if spare and pixels > 1 and size >= _STREAMED and not panel else 2
+    return next((blocks * target.lanes for blocks in (most, 2) if size % (blocks * target.lanes) == 0), None)
+
+
 def default_tile(w: Conv, target: Target) -> Tile:
     """The register tile, and the order of the loops argued from L2."""
     rows, columns = grid(w)
@@ -248,15 +260,8 @@ def default_tile(w: Conv, target: Target) -> Tile:
     )
     pixels_outer = weight_bytes <= target.l2_bytes // 4 and w.x.nbytes > target.l2_bytes // 8
     unroll = unroll_of(size, tile_rows * tile_columns * vectors, w.y.lanes)
-    # One block of four channels is a short loop; few of them do not pay for the second loop that streams need.
-    if (
-        target.lane_operands
-        and w.y.lanes == 4
-        and not pixels_outer
-        and size % (2 * w.y.lanes) == 0
-        and size >= _STREAMED
-    ):
-        unroll = 2 * w.y.lanes
+    if target.lane_operands and w.y.lanes == target.lanes:
+        unroll = _lane_unroll(size, tile_rows * tile_columns, vectors, panel, target) or unroll
     return Tile(tile_rows, tile_columns, vectors, unroll, pixels_outer, panel)
 
 

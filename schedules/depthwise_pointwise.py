@@ -72,9 +72,9 @@ def default_tile(w: DepthwisePointwise, target: Target) -> Tile:
     panel = vector.panel_vectors
     _, columns, vectors = conv.register_tile(1, w.y.width, w.y.blocks, w.x.channels, vector, panel)
     unroll = conv.unroll_of(w.x.channels, columns * vectors, w.y.lanes)
-    if target.lane_operands and w.y.lanes == 4 and w.x.channels % (2 * w.y.lanes) == 0:
+    if target.lane_operands and w.y.lanes == target.lanes and w.x.channels % (4 * w.y.lanes) == 0:
         # One block of four channels is a short loop, and in a band the next one is near.
-        unroll = 2 * w.y.lanes
+        unroll = 4 * w.y.lanes
     pointwise = conv.Tile(1, columns, vectors, unroll, pixels_outer=True, panel=panel)
     row_bytes = w.middle.blocks * w.middle.pixel_bytes * round_up(w.y.width, columns)
     rows = max(1, min(target.l2_bytes // 8 // row_bytes, w.y.height // _MIN_BANDS, 4))

@@ -15,7 +15,7 @@ class Recipe:
 
     Attributes:
         epochs: passes over the pictures.
-        batch: pictures of a step.
+        batch: pictures of a step, 2 at least; what would be left over is spread over the steps.
         learning_rate: of the first epoch.
         decay: factor of the learning rate after each epoch.
         smoothing: of RMSprop's mean of squares.

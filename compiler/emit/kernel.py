@@ -19,6 +19,7 @@ from tvm.tirx import transform as tirx_passes
 
 from separable.compiler.emit.emulate_half import emulate_half
 from separable.compiler.emit.lanes import has_lane_operands, load_whole_vectors
+from separable.compiler.emit.pointers import separate_pointers
 from separable.compiler.emit.prefetch import prefetch_panels
 
 IndexMap = Callable[..., Sequence[tirx.Expr]]
@@ -91,7 +92,7 @@ def lower_kernel(
     mod = tvm.IRModule({name: prefetch_panels(_redirect_stores(mod[name], output_shape, store_at))})
     mod = ir.transform.Sequential(_TO_FLAT)(mod)
     if has_lane_operands(target):
-        mod = tvm.IRModule({name: load_whole_vectors(mod[name])})
+        mod = tvm.IRModule({name: separate_pointers(load_whole_vectors(mod[name]))})
     else:
         mod = tvm.IRModule({name: emulate_half(mod[name])})
     mod = ir.transform.Sequential(_FINISH)(mod)

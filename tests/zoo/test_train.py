@@ -18,7 +18,7 @@ from separable.zoo.mobilenet_v1 import MobileNetV1Network
 from separable.zoo.network import Calibration, PooledClassifier
 from separable.zoo.recipe import Recipe, distillation_loss, embedding_loss, make_optimizer
 from separable.zoo.run_folder import TrainingError
-from separable.zoo.train import augment, train
+from separable.zoo.train import augment, make_batches, train
 from separable.zoo.weights import load_for_fine_tuning, load_weights
 
 SIZE = 32
@@ -154,6 +154,12 @@ def test_a_checkpoint_of_other_classes_is_fine_tuned(tmp_path: Path) -> None:
     learnt = [name for name, _ in tuned.named_parameters()]
     assert all(torch.allclose(start[name], tuned.state_dict()[name], atol=1e-3) for name in learnt)
     assert not all(torch.equal(start[name], tuned.state_dict()[name]) for name in learnt)
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(2, [2]), (33, [33]), (34, [17, 17]), (50, [17, 17, 16])])
+def test_no_batch_of_a_few_pictures(count: int, sizes: list[int]) -> None:
+    batches = list(make_batches(stripes(count, 0), Recipe(batch=16 if count > 33 else 32), np.random.default_rng(0)))
+    assert [len(x) for x, _ in batches] == sizes
 
 
 def test_boxes_are_not_learnt(tmp_path: Path) -> None:
