@@ -2,8 +2,9 @@
 
 ``fp16`` stores images and the weights of convolutions as float16 and computes in float16, fused multiply-adds and their
 sums included. float32 are: inputs and outputs, every plain tensor and with it the operators on them, images of one
-pixel and the sums of their convolutions (classifiers, squeeze-and-excite), the sums of average pools, and elementwise
-arithmetic that is no epilogue.
+pixel and the sums of their convolutions (classifiers, squeeze-and-excite), the sums of average pools, the interpolation
+of regions, and elementwise arithmetic that is no epilogue. A target whose library has kernels for several CPUs must
+have it on all of them.
 """
 
 from __future__ import annotations

@@ -25,12 +25,13 @@ from separable.schedules.workload import (
     Pool,
     Reorder,
     Resize,
+    RoiAlign,
     Window,
 )
 from separable.targets.emulation import EMULATED_FP16
 from separable.targets.errors import UnsupportedHost
 from separable.targets.table import find_target
-from tests.schedules import reference, test_depthwise_pointwise, test_lrn
+from tests.schedules import reference, test_depthwise_pointwise, test_lrn, test_roi_align
 from tests.schedules.harness import assert_close, run
 from tests.schedules.test_conv import CASES, ONE, PARAMETERS, THREE
 from tests.schedules.test_depthwise import workload as depthwise_workload
@@ -112,6 +113,24 @@ def test_convolutions(name: str, rng: np.random.Generator) -> None:
 def test_tiles_of_convolutions(shape: tuple[int, int, int, int], pixels_outer: bool, rng: np.random.Generator) -> None:
     w = replace(half_conv("3x3"), x=half(Blocked(32, 13, 13, LANES, Halo(1, 1, 1, 1))))
     check_conv(w, rng, conv.Tile(*shape, pixels_outer))
+
+
+def test_several_images_follow_one_another(rng: np.random.Generator) -> None:
+    x, y = half(Blocked(17, 5, 7, LANES, Halo(1, 1, 1, 1), images=3)), half(Blocked(33, 5, 7, LANES, images=3))
+    w = Conv(x, y, THREE, weights="float16")
+    images, weight, bias = random(rng, 3, 17, 5, 7), random(rng, 33, 17, 3, 3), random(rng, 33)
+    actual = run(w, EMULATED_FP16, [(images, x)], [weight.astype(np.float32), bias.astype(np.float32)])
+    np.testing.assert_array_equal(actual, np.stack([summed(image, weight, bias, w, 1) for image in images]))
+
+
+def test_regions_are_interpolated_in_float32(rng: np.random.Generator) -> None:
+    x, y = half(Blocked(19, 9, 13, LANES, Halo(1, 0, 2, 1), images=2)), half(Blocked(19, 3, 5, LANES, images=11))
+    w = RoiAlign((x, Plain((11, 5))), y, 0.25, 2, False)
+    images, regions = random(rng, 2, 19, 9, 13), test_roi_align.some_regions(rng, 2, 11, 40.0)
+    expected = test_roi_align.reference(images.astype(np.float32), regions, w)
+    actual = run(w, EMULATED_FP16, [(images, x), (regions, Plain((11, 5)))])
+    assert actual.dtype == np.float16
+    np.testing.assert_allclose(actual.astype(np.float64), expected, 1.1 * ROUNDING, 1e-5)
 
 
 def test_a_reduction_that_asks_for_the_next_panel_in_few_iterations(rng: np.random.Generator) -> None:
