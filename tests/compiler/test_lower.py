@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from separable.compiler.errors import UnsupportedOp
 from separable.compiler.program import Program
 from separable.schedules.tensor import Plain
 from separable.schedules.workload import Conv, Elementwise, Generic, Pool, Reorder, Window
@@ -84,9 +83,15 @@ class TestConvolutions:
             "output conv_plain: [1, 8, 1, 1]",
         )
 
-    def test_batches_are_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(UnsupportedOp, match="conv"):
-            lower(tmp_path, [node("Conv", "x w")], {"x": [2, 16, 2, 2]}, weights=W)
+    def test_several_images(self, tmp_path: Path) -> None:
+        program = lower(tmp_path, [node("Conv", "x w")], {"x": [2, 16, 2, 2]}, weights=W)
+        check(
+            program,
+            "x_image: 2x16x2x2 nchw8c = Reorder(x)  # x_image",
+            "conv: 2x16x2x2 nchw8c = Conv(x_image)  # conv",
+            "conv_plain: [2, 16, 2, 2] = Reorder(conv)  # conv_plain",
+            "output conv_plain: [2, 16, 2, 2]",
+        )
 
 
 class TestMatrixProducts:
