@@ -44,7 +44,11 @@ class UnknownTarget(CompileError):
 
 
 class NoEstimate(CompileError):
-    """The row of the target has no clock, so that no time can be estimated for it."""
+    """No time can be estimated: the row of the target has no clock, or the model's precision is not float32."""
+
+
+class UnsupportedPrecision(CompileError):
+    """The target does not compute in the precision asked for, or the model's numbers do not fit it."""
 
 
 class ToolchainMissing(CompileError):

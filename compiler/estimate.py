@@ -165,10 +165,12 @@ def estimate_built(
         mixes: what :func:`code_mixes` found in the code.
 
     Raises:
-        NoEstimate: the row of the CPU has no clock.
+        NoEstimate: the row of the CPU has no clock, or the model computes in float16.
     """
     machine = machine or built.target
     check_rates(machine)
+    if built.precision != "fp32":
+        raise NoEstimate(f"no time can be estimated for a model in {built.precision}, only for one in fp32")
     costs = [cost_of(kernel.workload, kernel.tile, built.target) for kernel in built.scheduled.calls]
     sizes = [[int(array.nbytes) for array in constants] for constants in built.scheduled.constants]
     touched = reuse_distances(built.program, sizes, [cost.repeated for cost in costs], built.plan)

@@ -43,18 +43,19 @@ FALLBACKS: tuple[Rule, ...] = (lower_activation, lower_generic)
 """Asked in this order when that does not fit; the last one always does."""
 
 
-def lower_graph(mod: tvm.IRModule, op_nodes: Mapping[str, str], lanes: int) -> Program:
+def lower_graph(mod: tvm.IRModule, op_nodes: Mapping[str, str], lanes: int, dtype: str = "float32") -> Program:
     """Lower function ``main`` of a canonical module.
 
     Args:
         mod: the folded module; outputs are a tuple.
         op_nodes: ONNX node of each binding, by variable name.
         lanes: channels in one block of a blocked image.
+        dtype: of blocked images and of the weights of convolutions; plain tensors stay float32.
 
     Raises:
         UnsupportedOp: an output of the model depends on no input.
     """
-    lowering = Lowering(Graph.of(mod), op_nodes, lanes)
+    lowering = Lowering(Graph.of(mod), op_nodes, lanes, dtype)
     for var, value in lowering.graph.bindings.items():
         lowering.values[var] = _lower(lowering, var, value)
     for output in lowering.graph.outputs:

@@ -24,6 +24,8 @@ class CompileOptions:
         winograd: compute dense 3x3 convolutions by Winograd's algorithm where that is estimated to be faster. Results
             then differ from those of direct convolution by rounding: 1e-6 of the output's range.
         strassen: the same for Strassen's algorithm and 1x1 convolutions, whose tiles then are computed, not tuned.
+        precision: ``fp32``, or ``fp16`` for float16 images, weights and arithmetic where the target has it; inputs and
+            outputs stay float32. See ``precision.py``.
         verify: compare the library with the ONNX model after linking (native targets only).
     """
 
@@ -38,4 +40,5 @@ class CompileOptions:
     require_records: bool = False
     winograd: bool = True
     strassen: bool = True
+    precision: str = "fp32"
     verify: bool = False

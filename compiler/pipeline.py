@@ -25,6 +25,7 @@ from separable.compiler.emit.weights import pack_weights, write_weights
 from separable.compiler.errors import InvalidModel, UnknownTarget
 from separable.compiler.importer import Imported, import_model
 from separable.compiler.lower import lower_graph
+from separable.compiler.measure_error import measure_error
 from separable.compiler.options import CompileOptions
 from separable.compiler.passes.assign_halos import assign_halos
 from separable.compiler.passes.drop_dead_steps import drop_dead_steps
@@ -39,6 +40,7 @@ from separable.compiler.passes.unify_hard_swish import unify_hard_swish
 from separable.compiler.passes.use_strassen import use_strassen
 from separable.compiler.passes.use_winograd import use_winograd
 from separable.compiler.plan_memory import MemoryPlan, plan_memory
+from separable.compiler.precision import DTYPES, check_precision, check_weights
 from separable.compiler.program import Program
 from separable.compiler.report import layers_of, total_mult_adds
 from separable.compiler.schedule import Scheduled, schedule_program
@@ -46,6 +48,7 @@ from separable.compiler.tuning.apply import RecordedTiles, require_records
 from separable.compiler.verify import check_runs_here, verify_library
 from separable.schedules.call import Call
 from separable.schedules.workload import Workload
+from separable.targets.emulation import EMULATED_FP16
 from separable.targets.errors import UnknownTargetName
 from separable.targets.row import Target
 from separable.targets.table import Variants, find_target, find_variants
@@ -70,6 +73,7 @@ def program_passes(
     return (
         ("fuse_epilogues", fuse_epilogues),
         ("drop_dead_steps", drop_dead_steps),
+        ("check_weights", check_weights),
         ("assign_halos", assign_halos),
         ("fuse_depthwise_pointwise", partial(fuse_depthwise_pointwise, target=target)),
         ("use_winograd", partial(use_winograd, target=target, enabled=winograd)),
@@ -143,6 +147,7 @@ class Built:
     program: Program
     scheduled: Scheduled
     plan: MemoryPlan
+    precision: str = "fp32"
     notes: tuple[str, ...] = ()
 
 
@@ -168,6 +173,8 @@ def build_variants(
     Raises:
         CompileError: the kinds in ``errors.py``.
     """
+    check_precision(options.precision, targets)
+    dtype = DTYPES[options.precision]
     suffixes = [f"_{c_identifier(target.cpu)}" if len(targets) > 1 else "" for target in targets]
     with phases.phase("import"):
         imported = import_model(options.model, options.shapes)
@@ -180,7 +187,7 @@ def build_variants(
     programs, schedules, plans, notes = [], [], [], list(imported.notes)
     with phases.phase("lower"):
         for target, suffix in zip(targets, suffixes, strict=True):
-            program = lower_graph(mod, imported.op_nodes, target.lanes)
+            program = lower_graph(mod, imported.op_nodes, target.for_vectors(dtype).lanes, dtype)
             phases.dump(f"lower_graph{suffix}.txt", program.script)
             for name, program_pass in program_passes(target, options.winograd, options.strassen):
                 program = program_pass(program)
@@ -202,7 +209,7 @@ def build_variants(
         for program, scheduled in zip(programs, schedules, strict=True):
             plans.append(plan_memory(program, scheduled.overread))
     return tuple(
-        Built(imported, target, program, scheduled, plan, tuple(dict.fromkeys(notes)))
+        Built(imported, target, program, scheduled, plan, options.precision, tuple(dict.fromkeys(notes)))
         for target, program, scheduled, plan in zip(targets, programs, schedules, plans, strict=True)
     )
 
@@ -237,14 +244,29 @@ def compile_model(
     if name != c_identifier(name):
         raise InvalidModel(f"--name {name!r} is no C identifier, or taken; for example {c_identifier(name)!r}")
     built = build_variants(options, variants.rows, phases, tiles)
+    notes: tuple[str, ...] = ()
     folder = options.output or Path(f"{options.model.stem}-{options.target.replace(':', '-')}")
     with staged_folder(folder) as staging:
         manifest = emit_model(built, name, variants.name, options.threads, staging, phases)
         if options.verify:
             with phases.phase("verify"):
                 manifest |= verified(staging / f"{name}.so", options.model)
+        elif options.precision == "fp16":
+            with phases.phase("measure error"), tempfile.TemporaryDirectory(prefix="separable-") as temporary:
+                emulated = partial(_emulated, options, Path(temporary))
+                measured, notes = measure_error(emulated, options.model)
+                manifest |= measured
         (staging / f"{name}.json").write_text(json.dumps(manifest, indent=1) + "\n")
-    return Compiled(folder, folder / f"{name}.so", manifest, built[0].notes, phases.seconds)
+    return Compiled(folder, folder / f"{name}.so", manifest, (*built[0].notes, *notes), phases.seconds)
+
+
+def _emulated(options: CompileOptions, folder: Path) -> Path:
+    """The same model, compiled so that this machine computes what float16 targets do."""
+    here = CompileOptions(
+        options.model, EMULATED_FP16, shapes=options.shapes, winograd=options.winograd, precision=options.precision
+    )
+    emit_model([build_model(here, Phases())], "emulated", EMULATED_FP16, 1, folder, Phases())
+    return folder / "emulated.so"
 
 
 def emit_model(
@@ -280,6 +302,7 @@ def emit_model(
         "arch": target.arch,
         "libc": target.libc,
         "isa": [isa for isa in target.isa if all(isa in built.target.isa for built in variants)],
+        "precision": variants[0].precision,
         "variants": described,
         "arena_bytes": max(built.plan.arena_bytes for built in variants),
         "scratch_bytes": max(built.scheduled.scratch_bytes for built in variants),

@@ -117,6 +117,7 @@ def describe(tensor: Tensor) -> str:
     if isinstance(tensor, Plain):
         return str(list(tensor.shape)) if tensor.dtype == "float32" else f"{list(tensor.shape)} {tensor.dtype}"
     halo = tensor.halo
+    dtype = "" if tensor.dtype == "float32" else f" {tensor.dtype}"
     around = f" halo ({halo.top}, {halo.left}, {halo.bottom}, {halo.right})" if halo else ""
     images = f"{tensor.images}x" if tensor.images > 1 else ""
-    return f"{images}{tensor.channels}x{tensor.height}x{tensor.width} nchw{tensor.lanes}c{around}"
+    return f"{images}{tensor.channels}x{tensor.height}x{tensor.width} nchw{tensor.lanes}c{dtype}{around}"

@@ -29,6 +29,7 @@ from separable.schedules.kernel import (
     PREFETCH,
     Array,
     Kernel,
+    as_dtype,
     initialise_before,
     largest_divisor,
     overlapped,
@@ -39,7 +40,7 @@ from separable.schedules.kernel import (
     unroll_and_vectorize,
 )
 from separable.schedules.register_tile import loads_per_step, register_order, registers_needed
-from separable.schedules.tensor import Blocked, Plain
+from separable.schedules.tensor import DTYPE_BYTES, Blocked, Plain
 from separable.schedules.workload import Conv
 from separable.targets.row import Target
 
@@ -143,6 +144,11 @@ def streams(w: Conv, tile: Tile) -> int:
     return tile.unroll // 4 if narrow and tile.unroll % 4 == 0 and size % tile.unroll == 0 else 1
 
 
+def has_two_loops(w: Conv, tile: Tile) -> bool:
+    """Whether the reduction is a loop in a loop: for streams, and so that few iterations ask for the next panel."""
+    return streams(w, tile) > 1 or (w.y.dtype == "float16" and isinstance(w.x, Blocked) and not tile.pixels_outer)
+
+
 def _step(k: tirx.Expr, size: int, parts: int) -> tirx.Expr:
     """When input channel ``k`` of ``size`` takes its turn."""
     if parts == 1:
@@ -189,7 +195,7 @@ def register_tiles(
     for vectors in range(1, min(blocks, 4 if rows * columns > 1 else 16) + 1):
         if panel and panel % vectors and vectors % panel:
             continue
-        fetched = max(vectors, min(panel, LINE_BYTES // (4 * target.lanes)))
+        fetched = max(vectors, min(panel, 8 * LINE_BYTES // target.vector_bits))
         for tile_rows in range(1, min(rows, 4) + 1):
             for tile_columns in range(1, min(columns, 28) + 1):
                 pixels = tile_rows * tile_columns
@@ -199,7 +205,7 @@ def register_tiles(
                 # Exactly as many accumulators as hide the latency still stall at every hiccup: ask for a few more.
                 fma_cycles = max(pixels * vectors / target.fma_per_cycle, 1.2 * target.fma_latency)
                 load_cycles = loads_per_step(pixels, vectors, target) / target.loads_per_cycle
-                in_l1 = depth * fetched * target.lanes * 4 <= target.l1_bytes // 2
+                in_l1 = depth * fetched * target.vector_bits // 8 <= target.l1_bytes // 2
                 l2_cycles = 0 if in_l1 else fetched * L2_CYCLES_PER_VECTOR
                 exposed = _EXPOSED_LOADS * load_cycles + _EXPOSED_L2 * l2_cycles
                 cost = max(fma_cycles, load_cycles, l2_cycles) + exposed
@@ -245,13 +251,16 @@ def _lane_unroll(size: int, pixels: int, vectors: int, panel: int, target: Targe
 def default_tile(w: Conv, target: Target) -> Tile:
     """The register tile, and the order of the loops argued from L2."""
     rows, columns = grid(w)
-    panel = shared_panel(w, target)
-    tile_rows, tile_columns, vectors = register_tile(rows, columns, w.y.blocks, products(w), target, panel)
+    vector = target.for_vectors(w.y.dtype, w.y.lanes)
+    panel = shared_panel(w, vector)
+    tile_rows, tile_columns, vectors = register_tile(rows, columns, w.y.blocks, products(w), vector, panel)
     size, _ = channel_window(w, vectors)
-    weight_bytes = 4 * math.prod(w.window.size) * size * round_up(w.y.channels, vectors * w.y.lanes)
+    weight_bytes = (
+        DTYPE_BYTES[w.weights] * math.prod(w.window.size) * size * round_up(w.y.channels, vectors * w.y.lanes)
+    )
     pixels_outer = weight_bytes <= target.l2_bytes // 4 and w.x.nbytes > target.l2_bytes // 8
     unroll = unroll_of(size, tile_rows * tile_columns * vectors, w.y.lanes)
-    if target.lane_operands:
+    if target.lane_operands and w.y.lanes == target.lanes:
         unroll = _lane_unroll(size, tile_rows * tile_columns, vectors, panel, target) or unroll
     return Tile(tile_rows, tile_columns, vectors, unroll, pixels_outer, panel)
 
@@ -266,7 +275,7 @@ def pack(w: Conv, tile: Tile, weight: Array, bias: Array) -> list[Array]:
     lanes, panel, count = w.y.lanes, tile.packed * w.y.lanes, panels(w, tile)
     size, starts = channel_window(w, tile.packed)
     per_group_in, per_group_out = w.in_channels // w.groups, w.y.channels // w.groups
-    packed = np.zeros((count, *w.window.size, size, panel), np.float32)
+    packed = np.zeros((count, *w.window.size, size, panel), w.weights)
     for channel in range(w.y.channels):
         index, lane = divmod(channel, panel)
         offset = channel // per_group_out * per_group_in - starts[index]
@@ -275,7 +284,7 @@ def pack(w: Conv, tile: Tile, weight: Array, bias: Array) -> list[Array]:
     if parts > 1:
         in_parts = packed.reshape(count, *w.window.size, parts, -1, 4, panel)
         packed = np.ascontiguousarray(in_parts.swapaxes(3, 4))
-    padded_bias = np.zeros(round_up(w.y.blocks, tile.vectors) * lanes, np.float32)
+    padded_bias = np.zeros(round_up(w.y.blocks, tile.vectors) * lanes, w.y.dtype)
     padded_bias[: w.y.channels] = bias
     return [packed.reshape(count, *w.window.size, size, tile.packed, lanes), padded_bias.reshape(-1, lanes)]
 
@@ -295,7 +304,8 @@ def _pad_rows(w: Conv, x: te.Tensor, rows: int, columns: int) -> tuple[te.Tensor
 
     def value(ci: tirx.Var, row: tirx.Var, j: tirx.Var, c: tirx.Var) -> tirx.Expr:
         inside = tirx.all(row >= top, row < top + height, j >= left // chunk, j < (left + width) // chunk)
-        return tirx.if_then_else(inside, x[0, ci, row - top, j * chunk + c - left], tirx.const(0.0, "float32"))
+        pixel = as_dtype(x[0, ci, row - top, j * chunk + c - left], w.y.dtype)
+        return tirx.if_then_else(inside, pixel, tirx.const(0.0, w.y.dtype))
 
     shape = (channels, w.window.reach(0, rows), total // chunk, chunk)
     return te.compute(shape, value, name="padded"), left
@@ -340,8 +350,8 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
     rows, columns = grid(w)
     tiled = (w.y.images * -(-rows // tile.rows), tile.rows, -(-columns // tile.columns), tile.columns)
     x = placeholder(w.x, "X")
-    weight = te.placeholder((panels(w, tile), *w.window.size, size, tile.packed, lanes), name="W")
-    bias = te.placeholder((walked, lanes), name="B")
+    weight = te.placeholder((panels(w, tile), *w.window.size, size, tile.packed, lanes), name="W", dtype=w.weights)
+    bias = te.placeholder((walked, lanes), name="B", dtype=w.y.dtype)
     arguments = [x, weight, bias]
 
     if isinstance(w.x, Plain):
@@ -363,7 +373,7 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
             return x[plane, row + top, column + left, lane]
 
     if is_collapsed(w):
-        x = te.placeholder((w.x.shape[0], 1, w.x.shape[1] * w.x.shape[2], lanes), name="X")
+        x = te.placeholder((w.x.shape[0], 1, w.x.shape[1] * w.x.shape[2], lanes), name="X", dtype=w.x.dtype)
         arguments[0] = x
 
     ky, kx = te.reduce_axis((0, w.window.size[0]), "ky"), te.reduce_axis((0, w.window.size[1]), "kx")
@@ -378,8 +388,8 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
         channel = _channel_start(w, tirx.floordiv(co, tile.vectors), tile.vectors, size) + k
         pixel = read(n, channel, row * sy + ky * dy, column * sx + kx * dx)
         panel, vector = tirx.floordiv(co, tile.packed), tirx.floormod(co, tile.packed)
-        product = pixel * weight[panel, ky, kx, _step(k, size, parts), vector, c]
-        return te.sum(product, axis=[ky, kx, k])
+        factor = weight[panel, ky, kx, _step(k, size, parts), vector, c]
+        return te.sum(as_dtype(pixel, w.y.dtype) * as_dtype(factor, w.y.dtype), axis=[ky, kx, k])
 
     acc = te.compute((walked, *tiled, lanes), product, name="acc")
     if w.residual is not None:
@@ -401,12 +411,12 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
     return start_sums_at(te.create_prim_func([*arguments, y]), "acc", parameter=2)
 
 
-def schedule(sch: s_tir.Schedule, tile: Tile, images: int, parts: int, lane_operands: bool) -> None:
+def schedule(sch: s_tir.Schedule, tile: Tile, images: int, parts: int, two_loops: bool, lane_operands: bool) -> None:
     """Tile into registers, order panels and pixels, keep the accumulators in registers, finish at the store."""
     acc, y = sch.get_sblock("acc"), sch.get_sblock("Y")
     co, row_o, row_i, column_o, column_i, c, ky, kx, k = sch.get_loops(acc)
     panel, co_i = sch.split(co, [None, tile.vectors])
-    if parts == 1:
+    if not two_loops:
         k_o, k_i = sch.split(k, [None, tile.unroll])
         reduction, step = [k_o], [k_i]
     else:
@@ -464,5 +474,5 @@ def build(w: Conv, target: Target, tile: Tile | None = None) -> Kernel:
         return _plane(w.y, co, n), row + w.y.halo.top, column + w.y.halo.left, lane
 
     sch = s_tir.Schedule(compute(w, tile))
-    schedule(sch, tile, w.y.images, streams(w, tile), target.lane_operands)
+    schedule(sch, tile, w.y.images, streams(w, tile), has_two_loops(w, tile), target.lane_operands)
     return Kernel(sch.mod["main"], w.y.shape, store_at, tile)

@@ -16,7 +16,7 @@ from separable.schedules.cost import Cost
 from separable.schedules.epilogue import Epilogue
 from separable.schedules.kernel import round_up
 from separable.schedules.register_tile import loads_per_step
-from separable.schedules.tensor import DTYPE_BYTES, Blocked, Plain, Tensor
+from separable.schedules.tensor import DTYPE_BYTES, Plain, Tensor
 from separable.schedules.toom_cook import POINTS, transforms
 from separable.schedules.workload import (
     Conv,
@@ -267,7 +267,7 @@ def _streamed(w: Any, tile: Any, target: Target) -> Cost:
 
 
 def _elements(tensor: Tensor) -> int:
-    return tensor.nbytes // 4 if isinstance(tensor, Blocked) else tensor.nbytes // DTYPE_BYTES[tensor.dtype]
+    return tensor.nbytes // DTYPE_BYTES[tensor.dtype]
 
 
 _COSTS: dict[type[Workload], Callable[[Any, Any, Target], Cost]] = {

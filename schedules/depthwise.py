@@ -18,6 +18,7 @@ from tvm import s_tir, te, tirx
 from separable.schedules.kernel import (
     Array,
     Kernel,
+    as_dtype,
     block_of,
     initialise_before,
     into_halo,
@@ -86,9 +87,9 @@ def loads_of(w: Depthwise, rows: int, columns: int, target: Target) -> float:
 def pack(w: Depthwise, weight: Array, bias: Array) -> list[Array]:
     """ONNX weights [channels, 1, kh, kw] and bias -> [blocks, kh, kw, lanes] and [blocks, lanes]."""
     blocks, lanes, channels = w.y.blocks, w.y.lanes, w.y.channels
-    packed = np.zeros((blocks * lanes, *w.window.size), np.float32)
+    packed = np.zeros((blocks * lanes, *w.window.size), w.y.dtype)
     packed[:channels] = weight[:, 0]
-    padded_bias = np.zeros(blocks * lanes, np.float32)
+    padded_bias = np.zeros(blocks * lanes, w.y.dtype)
     padded_bias[:channels] = bias
     by_lane = packed.reshape(blocks, lanes, *w.window.size).transpose(0, 2, 3, 1)
     return [np.ascontiguousarray(by_lane), padded_bias.reshape(blocks, lanes)]
@@ -98,8 +99,8 @@ def compute(w: Depthwise, tile: Tile) -> tirx.PrimFunc:
     """The kernel's mathematics: inputs X, W, B[, R] and output Y[block, row, column, lane]."""
     blocks, lanes = w.y.blocks, w.y.lanes
     x = placeholder(w.x, "X")
-    weight = te.placeholder((blocks, *w.window.size, lanes), name="W")
-    bias = te.placeholder((blocks, lanes), name="B")
+    weight = te.placeholder((blocks, *w.window.size, lanes), name="W", dtype=w.y.dtype)
+    bias = te.placeholder((blocks, lanes), name="B", dtype=w.y.dtype)
     arguments = [x, weight, bias]
     ky, kx = te.reduce_axis((0, w.window.size[0]), "ky"), te.reduce_axis((0, w.window.size[1]), "kx")
     (sy, sx), (dy, dx) = w.window.stride, w.window.dilation
@@ -107,7 +108,7 @@ def compute(w: Depthwise, tile: Tile) -> tirx.PrimFunc:
 
     def product(b: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
         pixel = x[b, row * sy + ky * dy + top, column * sx + kx * dx + left, c]
-        return te.sum(pixel * weight[block_of(w.x, b), ky, kx, c], axis=[ky, kx])
+        return te.sum(as_dtype(pixel, w.y.dtype) * weight[block_of(w.x, b), ky, kx, c], axis=[ky, kx])
 
     shape = (w.y.planes, round_up(w.y.height, tile.rows), round_up(w.y.width, tile.columns), lanes)
     acc = te.compute(shape, product, name="acc")

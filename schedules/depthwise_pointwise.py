@@ -16,6 +16,7 @@ from separable.schedules import conv, depthwise
 from separable.schedules.kernel import (
     Array,
     Kernel,
+    as_dtype,
     initialise_before,
     into_halo,
     largest_divisor,
@@ -26,6 +27,7 @@ from separable.schedules.kernel import (
     unroll_and_vectorize,
 )
 from separable.schedules.register_tile import register_order
+from separable.schedules.tensor import DTYPE_BYTES
 from separable.schedules.workload import DepthwisePointwise
 from separable.targets.row import Target
 
@@ -59,20 +61,22 @@ def decline(w: DepthwisePointwise, target: Target) -> str | None:
         return "there are several images"
     if w.middle.nbytes <= target.l2_bytes // 2:
         return "the image between them stays in L2"
-    if 4 * w.x.channels * w.y.channels > target.l2_bytes // 2:
+    if DTYPE_BYTES[w.y.dtype] * w.x.channels * w.y.channels > target.l2_bytes // 2:
         return "the pointwise weights take more than half of L2"
     return None
 
 
 def default_tile(w: DepthwisePointwise, target: Target) -> Tile:
     """The tiles of the halves by themselves, and the highest band that fits an eighth of L2 and leaves enough bands."""
-    _, columns, vectors = conv.register_tile(1, w.y.width, w.y.blocks, w.x.channels, target, target.panel_vectors)
+    vector = target.for_vectors(w.y.dtype, w.y.lanes)
+    panel = vector.panel_vectors
+    _, columns, vectors = conv.register_tile(1, w.y.width, w.y.blocks, w.x.channels, vector, panel)
     unroll = conv.unroll_of(w.x.channels, columns * vectors, w.y.lanes)
-    if target.lane_operands and w.x.channels % (4 * w.y.lanes) == 0:
+    if target.lane_operands and w.y.lanes == target.lanes and w.x.channels % (4 * w.y.lanes) == 0:
         # One block of four channels is a short loop, and in a band the next one is near.
         unroll = 4 * w.y.lanes
-    pointwise = conv.Tile(1, columns, vectors, unroll, pixels_outer=True, panel=target.panel_vectors)
-    row_bytes = w.middle.blocks * w.y.lanes * 4 * round_up(w.y.width, columns)
+    pointwise = conv.Tile(1, columns, vectors, unroll, pixels_outer=True, panel=panel)
+    row_bytes = w.middle.blocks * w.middle.pixel_bytes * round_up(w.y.width, columns)
     rows = max(1, min(target.l2_bytes // 8 // row_bytes, w.y.height // _MIN_BANDS, 4))
     first = depthwise.default_tile(w.depthwise, target)
     # Divisors of the band, so that no tile of S sticks out of it.
@@ -99,15 +103,15 @@ def walked(w: DepthwisePointwise, tile: Tile) -> tuple[int, int]:
 
 def compute(w: DepthwisePointwise, tile: Tile) -> tirx.PrimFunc:
     """The kernel's mathematics: inputs X, Wd, Bd, Wp, Bp[, R] and output Y[block, row, column, lane]."""
-    lanes, depth, packed = w.y.lanes, w.x.channels, tile.pointwise.packed
+    lanes, depth, packed, dtype = w.y.lanes, w.x.channels, tile.pointwise.packed, w.y.dtype
     walked_blocks = round_up(w.y.blocks, tile.pointwise.vectors)
     rows, columns = walked(w, tile)
     x = placeholder(w.x, "X")
-    weight = te.placeholder((w.x.blocks, *w.window.size, lanes), name="Wd")
-    bias = te.placeholder((w.x.blocks, lanes), name="Bd")
+    weight = te.placeholder((w.x.blocks, *w.window.size, lanes), name="Wd", dtype=dtype)
+    bias = te.placeholder((w.x.blocks, lanes), name="Bd", dtype=dtype)
     panels = conv.panels(w.pointwise, tile.pointwise)
-    point_weight = te.placeholder((panels, 1, 1, depth, packed, lanes), name="Wp")
-    point_bias = te.placeholder((walked_blocks, lanes), name="Bp")
+    point_weight = te.placeholder((panels, 1, 1, depth, packed, lanes), name="Wp", dtype=dtype)
+    point_bias = te.placeholder((walked_blocks, lanes), name="Bp", dtype=dtype)
     arguments = [x, weight, bias, point_weight, point_bias]
     ky, kx = te.reduce_axis((0, w.window.size[0]), "ky"), te.reduce_axis((0, w.window.size[1]), "kx")
     k = te.reduce_axis((0, depth), "k")
@@ -116,7 +120,7 @@ def compute(w: DepthwisePointwise, tile: Tile) -> tirx.PrimFunc:
 
     def tap(b: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
         pixel = x[b, row * sy + ky * dy + top, column * sx + kx * dx + left, c]
-        return te.sum(pixel * weight[b, ky, kx, c], axis=[ky, kx])
+        return te.sum(as_dtype(pixel, dtype) * weight[b, ky, kx, c], axis=[ky, kx])
 
     def product(co: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
         pixel = between[tirx.floordiv(k, lanes), row, column, tirx.floormod(k, lanes)]

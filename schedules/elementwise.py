@@ -2,7 +2,8 @@
 
     Y[b, y, x, c] = activation(A[b, y, x, c] operation B[b, y, x, c])
 
-B is an image, a 1x1 image that is broadcast over the pixels, one constant per channel [b, c], or not there.
+B is an image, a 1x1 image that is broadcast over the pixels, one constant per channel [b, c], or not there. Operands
+are converted to float32, and the result to the dtype of the output.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tvm import s_tir, te, tirx
 from separable.schedules.kernel import (
     Array,
     Kernel,
+    as_dtype,
     block_of,
     into_halo,
     largest_divisor,
@@ -68,14 +70,14 @@ def compute(w: Elementwise) -> tirx.PrimFunc:
 
     def pixel(image: Blocked, x: te.Tensor, b: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
         if (image.height, image.width) == (1, 1):
-            return x[b, image.halo.top, image.halo.left, c].asobject()
-        return x[b, row + image.halo.top, column + image.halo.left, c].asobject()
+            return as_dtype(x[b, image.halo.top, image.halo.left, c].asobject(), "float32")
+        return as_dtype(x[b, row + image.halo.top, column + image.halo.left, c].asobject(), "float32")
 
     def value(b: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
         operands = [pixel(image, x, b, row, column, c) for image, x in zip(w.x, images, strict=True)]
         operands += [constant[block_of(w.y, b), c] for constant in constants]
         result = OPERATIONS[w.operation](*(reversed(operands) if w.swapped else operands))
-        return w.activation(result) if w.activation is not None else result
+        return as_dtype(w.activation(result) if w.activation is not None else result, w.y.dtype)
 
     y = te.compute((w.y.planes, w.y.height, w.y.width, w.y.lanes), value, name="Y")
     return te.create_prim_func([*images, *constants, y])

@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from tvm import tirx
 
-from separable.schedules.math import exp, hard_sigmoid, maximum, minimum, select, sigmoid, tanh
+from separable.schedules.kernel import as_dtype
+from separable.schedules.math import exp, hard_sigmoid, like, maximum, minimum, select, sigmoid, tanh
 
 Expr: TypeAlias = tirx.Expr
 
@@ -21,8 +22,11 @@ class Activation:
     parameters: tuple[float, ...] = ()
 
     def __call__(self, x: Expr) -> Expr:
-        """The TIR expression of this function applied to ``x``."""
-        return ACTIVATIONS[self.name](x, *self.parameters)
+        """The TIR expression of this function applied to ``x``; what takes a polynomial is computed in float32."""
+        dtype = str(x.ty.dtype)
+        if dtype == "float16" and self.name not in _IN_FLOAT16:
+            x = x.astype("float32")
+        return as_dtype(ACTIVATIONS[self.name](x, *self.parameters), dtype)
 
     def __str__(self) -> str:
         arguments = ", ".join(f"{value:g}" for value in self.parameters)
@@ -32,7 +36,7 @@ class Activation:
 ACTIVATIONS: dict[str, Callable[..., Expr]] = {
     "relu": lambda x: maximum(x, 0.0),
     "clip": lambda x, low, high: minimum(maximum(x, low), high),
-    "leaky_relu": lambda x, slope: select(x > 0.0, x, x * slope),
+    "leaky_relu": lambda x, slope: select(x > like(0.0, x), x, x * like(slope, x)),
     "sigmoid": sigmoid,
     "tanh": tanh,
     "silu": lambda x: x * sigmoid(x),
@@ -43,6 +47,8 @@ ACTIVATIONS: dict[str, Callable[..., Expr]] = {
     "abs": lambda x: maximum(x, 0.0 - x),
     "negative": lambda x: 0.0 - x,
 }
+
+_IN_FLOAT16 = {"relu", "clip", "leaky_relu", "hard_sigmoid", "hard_swish"}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from tvm import s_tir, te, tirx
 
 from separable.schedules.kernel import (
     Kernel,
+    as_dtype,
     initialise_before,
     into_halo,
     placeholder,
@@ -41,16 +42,18 @@ def compute(w: GlobalPool, tile: Tile) -> tirx.PrimFunc:
     blocks, lanes = w.y.planes, w.y.lanes
     x = placeholder(w.x, "X")
     row, column = te.reduce_axis((0, w.x.height), "y"), te.reduce_axis((0, w.x.width), "x")
-    reduce = te.max if w.kind == "max" else te.sum
+    reduce, dtype = (te.max, w.x.dtype) if w.kind == "max" else (te.sum, "float32")
 
     def pixel(b: tirx.Var, c: tirx.Var) -> tirx.Expr:
         # Blocks beyond the last one repeat it; they are not stored.
         block = b if blocks % tile.blocks == 0 else tirx.min(b, blocks - 1)
-        return reduce(x[block, row + w.x.halo.top, column + w.x.halo.left, c], axis=[row, column])
+        value = x[block, row + w.x.halo.top, column + w.x.halo.left, c]
+        return reduce(as_dtype(value, dtype), axis=[row, column])
 
     acc = te.compute((round_up(blocks, tile.blocks), lanes), pixel, name="acc")
-    scale = tirx.const(1.0 if w.kind == "max" else 1.0 / (w.x.height * w.x.width), "float32")
-    y = te.compute((blocks, 1, 1, lanes), lambda b, _y, _x, c: acc[b, c] * scale, name="Y")
+    scale = tirx.const(1.0 if w.kind == "max" else 1.0 / (w.x.height * w.x.width), dtype)
+    shape = (blocks, 1, 1, lanes)
+    y = te.compute(shape, lambda b, _y, _x, c: as_dtype(acc[b, c] * scale, w.y.dtype), name="Y")
     return te.create_prim_func([x, y])
 
 

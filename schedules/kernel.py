@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import tvm_ffi
@@ -15,6 +15,8 @@ from tvm.s_tir.stmt import SBlock
 from separable.schedules.tensor import Blocked, Tensor
 
 Array: TypeAlias = NDArray[np.float32]
+"""Constants; packed ones may be float16."""
+
 PREFETCH = "separable.prefetch"
 """Annotation of a reduction loop: panels of the weights, the kernel's parameter W, and how many items use one of them.
 
@@ -56,8 +58,13 @@ def into_halo(y: Blocked) -> IndexMap:
 
 def placeholder(tensor: Tensor, name: str) -> te.Tensor:
     """A TE input with the shape of the buffer of ``tensor``."""
-    dtype = "float32" if isinstance(tensor, Blocked) else tensor.dtype
-    return te.placeholder(tensor.shape, name=name, dtype=dtype)
+    return te.placeholder(tensor.shape, name=name, dtype=tensor.dtype)
+
+
+def as_dtype(value: Any, dtype: str) -> tirx.Expr:
+    """A value, or an element of a TE tensor, in a dtype; as it is where it has that already."""
+    expr = value.asobject() if isinstance(value, te.tensor.TensorSlice) else value
+    return value if str(expr.ty.dtype) == dtype else expr.astype(dtype)
 
 
 def unroll_all(sch: s_tir.Schedule, loops: Sequence[s_tir.schedule.LoopRV]) -> None:

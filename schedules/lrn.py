@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tvm import s_tir, te, tirx
 
-from separable.schedules.kernel import Kernel, into_halo, largest_divisor, placeholder
+from separable.schedules.kernel import Kernel, as_dtype, into_halo, largest_divisor, placeholder
 from separable.schedules.math import power, select
 from separable.schedules.workload import Lrn
 from separable.targets.row import Target
@@ -30,7 +30,7 @@ class Tile:
 
 def default_tile(w: Lrn, target: Target) -> Tile:
     """Blocks of one pixel lie far apart in memory: a few cache lines of each make up for the jumps."""
-    return Tile(largest_divisor(w.y.width, 4 * _LINE_BYTES // (4 * w.x.lanes)))
+    return Tile(largest_divisor(w.y.width, 4 * _LINE_BYTES // w.x.pixel_bytes))
 
 
 def compute(w: Lrn) -> tirx.PrimFunc:
@@ -44,7 +44,7 @@ def compute(w: Lrn) -> tirx.PrimFunc:
     def square(row: tirx.Var, column: tirx.Var, padded: tirx.Var, lane: tirx.Var) -> tirx.Expr:
         block = padded - front
         nearest = tirx.max(tirx.min(block, image.blocks - 1), 0)
-        value = x[nearest, row + halo.top, column + halo.left, lane].asobject()
+        value = as_dtype(x[nearest, row + halo.top, column + halo.left, lane].asobject(), "float32")
         value = value * value
         # As numbers: TVM would take a condition for granted and leave out the care for the index.
         conditions = [block >= 0] if front else []
@@ -66,7 +66,8 @@ def compute(w: Lrn) -> tirx.PrimFunc:
             for j in range(w.size)
         ]
         total = sum(window[1:], window[0])
-        return x[block, row + halo.top, column + halo.left, lane] / power(total * (w.alpha / w.size) + w.bias, w.beta)
+        pixel = as_dtype(x[block, row + halo.top, column + halo.left, lane], "float32")
+        return as_dtype(pixel / power(total * (w.alpha / w.size) + w.bias, w.beta), w.y.dtype)
 
     y = te.compute((image.height, image.width, image.blocks, lanes), value, name="Y")
     return te.create_prim_func([x, y])

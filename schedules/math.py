@@ -15,18 +15,19 @@ _EXP_COEFFICIENTS = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.166579
 _EXP_MIN, _EXP_MAX = -87.33654, 88.37626  # beyond these the exponent leaves the range of normal numbers
 
 
-def _like(value: float, x: Expr) -> Expr:
+def like(value: float, x: Expr) -> Expr:
+    """A constant of the dtype of ``x``."""
     return tirx.const(value, str(x.ty.dtype))
 
 
 def maximum(x: Expr, y: Expr | float) -> Expr:
     """The larger of two values."""
-    return tirx.max(x, _like(y, x) if isinstance(y, (int, float)) else y)
+    return tirx.max(x, like(y, x) if isinstance(y, (int, float)) else y)
 
 
 def minimum(x: Expr, y: Expr | float) -> Expr:
     """The smaller of two values."""
-    return tirx.min(x, _like(y, x) if isinstance(y, (int, float)) else y)
+    return tirx.min(x, like(y, x) if isinstance(y, (int, float)) else y)
 
 
 def select(condition: Expr, x: Expr, y: Expr) -> Expr:
@@ -39,7 +40,7 @@ def exp(x: Expr) -> Expr:
     x = minimum(maximum(x, _EXP_MIN), _EXP_MAX)
     n = tirx.floor(x * _LOG2_E + 0.5)
     r = x - n * _LN2_HIGH - n * _LN2_LOW
-    polynomial: Expr = _like(_EXP_COEFFICIENTS[0], x)
+    polynomial: Expr = like(_EXP_COEFFICIENTS[0], x)
     for coefficient in _EXP_COEFFICIENTS[1:]:
         polynomial = polynomial * r + coefficient
     mantissa = polynomial * r * r + r + 1.0
@@ -49,7 +50,7 @@ def exp(x: Expr) -> Expr:
 
 def sigmoid(x: Expr) -> Expr:
     """``1 / (1 + e^-x)``."""
-    return 1.0 / (1.0 + exp(_like(0.0, x) - x))
+    return 1.0 / (1.0 + exp(like(0.0, x) - x))
 
 
 def tanh(x: Expr) -> Expr:
@@ -61,7 +62,7 @@ def tanh(x: Expr) -> Expr:
 
 def hard_sigmoid(x: Expr, slope: float, offset: float) -> Expr:
     """``min(max(slope * x + offset, 0), 1)``."""
-    return minimum(maximum(x * slope + offset, 0.0), 1.0)
+    return minimum(maximum(x * like(slope, x) + like(offset, x), 0.0), 1.0)
 
 
 def power(x: Expr, exponent: float) -> Expr:
@@ -69,6 +70,6 @@ def power(x: Expr, exponent: float) -> Expr:
     if exponent == 1.0:
         return x
     if exponent not in (0.5, 0.75):
-        return tirx.pow(x, _like(exponent, x))
+        return tirx.pow(x, like(exponent, x))
     root = tirx.sqrt(x)
     return root if exponent == 0.5 else root * tirx.sqrt(root)

@@ -22,7 +22,7 @@ def overread_bytes(w: Workload, tile: object) -> int:
     else:
         assert isinstance(tile, depthwise.Tile)
         walked_rows, walked_columns = round_up(rows, tile.rows), round_up(columns, tile.columns)
-    pixel = 4 * w.x.lanes
+    pixel = w.x.pixel_bytes
     row = w.x.shape[2] * pixel
     below = (walked_rows - rows) * w.window.stride[0]
     beside = (walked_columns - columns) * w.window.stride[1]

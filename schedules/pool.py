@@ -17,6 +17,7 @@ from tvm import s_tir, te, tirx
 
 from separable.schedules.kernel import (
     Kernel,
+    as_dtype,
     initialise_before,
     into_halo,
     placeholder,
@@ -86,15 +87,16 @@ def compute(w: Pool, tile: Tile) -> tirx.PrimFunc:
     vertical, horizontal = _Axis(w, 0, w.y.height), _Axis(w, 1, columns)
     ky, kx = te.reduce_axis((0, w.window.size[0]), "ky"), te.reduce_axis((0, w.window.size[1]), "kx")
     is_max = w.kind == "max"
+    dtype = w.x.dtype if is_max else "float32"  # sums of many values need more digits
     leaves_image = any(axis.pad or axis.ends_outside for axis in (vertical, horizontal))
     has_gaps = w.window.dilation != (1, 1)
 
     def tap(b: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
-        value = x[b, vertical.read(row, ky), horizontal.read(column, kx), c].asobject()
+        value = as_dtype(x[b, vertical.read(row, ky), horizontal.read(column, kx), c].asobject(), dtype)
         inside = tirx.all(vertical.inside(row, ky), horizontal.inside(column, kx))
         if is_max:
             if leaves_image and has_gaps:
-                value = minimum(value, select(inside, tirx.max_value("float32"), tirx.min_value("float32")))
+                value = minimum(value, select(inside, tirx.max_value(dtype), tirx.min_value(dtype)))
             return te.max(value, axis=[ky, kx])
         if leaves_image:
             value = value * inside.astype("float32")
@@ -104,11 +106,12 @@ def compute(w: Pool, tile: Tile) -> tirx.PrimFunc:
 
     def finish(b: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
         if is_max:
-            return acc[b, row, column, c]
+            return as_dtype(acc[b, row, column, c], w.y.dtype)
         if w.count_include_pad or not leaves_image:
-            return acc[b, row, column, c] * tirx.const(1.0 / math.prod(w.window.size), "float32")
+            scale = tirx.const(1.0 / math.prod(w.window.size), dtype)
+            return as_dtype(acc[b, row, column, c] * scale, w.y.dtype)
         count = vertical.count(row) * horizontal.count(column)
-        return acc[b, row, column, c] * (1.0 / count.astype("float32"))
+        return as_dtype(acc[b, row, column, c] * (1.0 / count.astype(dtype)), w.y.dtype)
 
     y = te.compute((w.y.planes, w.y.height, w.y.width, w.y.lanes), finish, name="Y")
     return te.create_prim_func([x, y])

@@ -13,6 +13,9 @@ from tvm.s_tir.schedule import LoopRV
 
 from separable.targets.row import Target
 
+_MOST_HALF_PIXELS = 10
+"""Products of float16 take a lane of the lower half of the registers only; with more pixels LLVM moves them around."""
+
 
 def registers_needed(pixels: int, vectors: int, target: Target) -> int:
     """Vector registers that a register tile takes.
@@ -24,6 +27,8 @@ def registers_needed(pixels: int, vectors: int, target: Target) -> int:
     sums = pixels * vectors
     if not target.lane_operands:
         return sums + vectors + 1
+    if target.element_bits == 16 and pixels > _MOST_HALF_PIXELS:
+        return target.vector_registers + 1
     return sums + pixels + (vectors + 1 if target.in_order else 2)
 
 

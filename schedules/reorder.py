@@ -4,7 +4,8 @@
     to plain:   Y[n, ch, y, x]              = X[ch // v, n, y, x, ch % v]      v channels in one block
 
 The plain side has its channels outermost (NCHW) or innermost (NHWC). Only real channels are moved. The last chunk of
-pixels overlaps the one before it instead of sticking out: nothing is read or written beyond a tensor.
+pixels overlaps the one before it instead of sticking out: nothing is read or written beyond a tensor. The two sides may
+differ in their dtype.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 
 from tvm import s_tir, te, tirx
 
-from separable.schedules.kernel import Kernel, overlapped, unroll_and_vectorize
+from separable.schedules.kernel import Kernel, as_dtype, overlapped, unroll_and_vectorize
 from separable.schedules.tensor import Blocked, Plain, Tensor
 from separable.schedules.workload import Reorder
 from separable.targets.row import Target
@@ -80,7 +81,7 @@ def _build_reorder(w: Reorder, image: Blocked, tile: Tile) -> Kernel:
     The rows of all images are numbered one after the other.
     """
     rows, columns = _grid(image)
-    x = te.placeholder(_walked_shape(w, w.x, image), name="X")
+    x = te.placeholder(_walked_shape(w, w.x, image), name="X", dtype=w.x.dtype)
 
     def column_of(chunk: tirx.Expr, pixel: tirx.Expr) -> tirx.Expr:
         return overlapped(chunk, tile.pixels, columns) + pixel
@@ -92,7 +93,7 @@ def _build_reorder(w: Reorder, image: Blocked, tile: Tile) -> Kernel:
 
     def value(row: tirx.Var, chunk: tirx.Var, channel: tirx.Var, pixel: tirx.Var) -> tirx.Expr:
         n, row = row_of(row)
-        return x[tuple(_locate(w, w.x, n, channel, row, column_of(chunk, pixel)))]
+        return as_dtype(x[tuple(_locate(w, w.x, n, channel, row, column_of(chunk, pixel)))], w.y.dtype)
 
     def store_at(row: tirx.Expr, chunk: tirx.Expr, channel: tirx.Expr, pixel: tirx.Expr) -> Sequence[tirx.Expr]:
         n, row = row_of(row)

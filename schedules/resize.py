@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tvm import s_tir, te, tirx
 
-from separable.schedules.kernel import Kernel, into_halo, placeholder, unroll_and_vectorize
+from separable.schedules.kernel import Kernel, as_dtype, into_halo, placeholder, unroll_and_vectorize
 from separable.schedules.workload import Resize
 from separable.targets.row import Target
 
@@ -38,7 +38,7 @@ def compute(w: Resize) -> tirx.PrimFunc:
     def pixel(b: tirx.Var, row: tirx.Var, column: tirx.Var, c: tirx.Var) -> tirx.Expr:
         source_row = tirx.floordiv(row * w.x.height, w.y.height)
         source_column = tirx.floordiv(column * w.x.width, w.y.width)
-        return x[b, source_row + top, source_column + left, c]
+        return as_dtype(x[b, source_row + top, source_column + left, c], w.y.dtype)
 
     y = te.compute((w.y.planes, w.y.height, w.y.width, w.y.lanes), pixel, name="Y")
     return te.create_prim_func([x, y])

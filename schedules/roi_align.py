@@ -4,7 +4,7 @@
 
 Output pixel (i, j) of region r is the mean of ``samples`` x ``samples`` points, and interpolation is linear in each
 direction on its own: p and q walk over the two neighbours of each point, whose weights and places are computed once a
-region. He et al., "Mask R-CNN", 2017, section 3; ONNX ``RoiAlign``.
+region, in float32. He et al., "Mask R-CNN", 2017, section 3; ONNX ``RoiAlign``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tvm import s_tir, te, tirx
 
-from separable.schedules.kernel import Kernel, into_halo, placeholder
+from separable.schedules.kernel import Kernel, as_dtype, into_halo, placeholder
 from separable.schedules.math import select
 from separable.schedules.workload import RoiAlign
 from separable.targets.row import Target
@@ -84,14 +84,15 @@ def compute(w: RoiAlign) -> tirx.PrimFunc:
         plane = b if image.images == 1 else b * image.images + r[n, 0].astype("int32")
 
         def pixel(p: int, q: int) -> tirx.Expr:
-            return x[plane, down[n, i, p] + image.halo.top, across[n, j, q] + image.halo.left, c]
+            value = x[plane, down[n, i, p] + image.halo.top, across[n, j, q] + image.halo.left, c]
+            return as_dtype(value, "float32")
 
         def row(p: int) -> tirx.Expr:
             products = [horizontal[n, j, q] * pixel(p, q) for q in taps]
             return sum(products[1:], products[0])
 
         rows = [vertical[n, i, p] * row(p) for p in taps]
-        return sum(rows[1:], rows[0])
+        return as_dtype(sum(rows[1:], rows[0]), w.y.dtype)
 
     y = te.compute((w.y.images, w.y.blocks, w.y.height, w.y.width, w.y.lanes), value, name="Y")
     return te.create_prim_func([x, r, y])

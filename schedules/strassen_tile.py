@@ -45,6 +45,8 @@ def decline(w: Conv, target: Target) -> str | None:
     """Why a convolution is better computed directly; None if Strassen's way is better."""
     if not conv.is_collapsed(w) or w.groups != 1 or w.y.images > 1:
         return "no dense 1x1 convolution of stride 1, of one image"
+    if "float16" in (w.y.dtype, w.weights):
+        return "its sums need more digits than float16 has"
     if w.in_channels % (2 * w.y.lanes) or w.y.channels % (2 * w.y.lanes):
         return "its channels are no even number of vectors"
     if target.lane_operands:

@@ -51,11 +51,15 @@ class Plain:
 
 @dataclass(frozen=True)
 class Blocked:
-    """float32 images [images, channels, height, width] as ``[block][n][y][x][c]`` with ``lanes`` channels in a block.
+    """Images [images, channels, height, width] as ``[block][n][y][x][c]`` with ``lanes`` channels in a block.
 
     The last block is filled up to ``lanes`` channels; what the additional ones hold is not defined, and nobody may
     let them influence a real channel. Blocks come before images, so that a slice of the channels is one piece of
     memory; each image has a halo of its own.
+
+    Attributes:
+        halo: the zeros around each image.
+        dtype: ``float32`` or ``float16``.
     """
 
     channels: int
@@ -64,6 +68,7 @@ class Blocked:
     lanes: int
     halo: Halo = Halo()
     images: int = 1
+    dtype: str = "float32"
 
     @property
     def blocks(self) -> int:
@@ -89,7 +94,12 @@ class Blocked:
     @property
     def nbytes(self) -> int:
         """Bytes of the buffer, halo included."""
-        return math.prod(self.shape) * 4
+        return math.prod(self.shape) * DTYPE_BYTES[self.dtype]
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes from one pixel of a block to the next."""
+        return self.lanes * DTYPE_BYTES[self.dtype]
 
 
 Tensor: TypeAlias = Plain | Blocked

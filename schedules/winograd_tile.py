@@ -72,6 +72,8 @@ def decline(w: Conv, target: Target) -> str | None:
         return "it reads a plain image"
     if w.y.images > 1:
         return "it has several images"
+    if w.y.dtype != "float32":
+        return "its transforms need more digits than float16 has"
     by_winograd = Winograd(w)
     least = cycles(by_winograd, default_tile(by_winograd, target), target)
     direct = direct_cycles(w, target)

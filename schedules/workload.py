@@ -34,7 +34,10 @@ class Window:
 
 @dataclass(frozen=True)
 class Conv:
-    """2-D convolution with any groups, stride, dilation and padding, from blocked or plain [1, C, H, W] input."""
+    """2-D convolution with any groups, stride, dilation and padding, from blocked or plain [1, C, H, W] input.
+
+    Products and sums have the dtype of the output; ``weights`` is the dtype in which weights are stored.
+    """
 
     x: Tensor
     y: Blocked
@@ -42,6 +45,7 @@ class Conv:
     groups: int = 1
     epilogue: Epilogue = field(default_factory=Epilogue)
     residual: Blocked | None = None
+    weights: str = "float32"
 
     @property
     def in_channels(self) -> int:
@@ -175,7 +179,7 @@ class Strassen:
 
 @dataclass(frozen=True)
 class Depthwise:
-    """2-D convolution with one filter per channel and as many output as input channels."""
+    """2-D convolution with one filter per channel and as many output as input channels; all in the output's dtype."""
 
     x: Blocked
     y: Blocked
@@ -212,7 +216,7 @@ class DepthwisePointwise:
     @property
     def middle(self) -> Blocked:
         """The image between the two, which is never stored as a whole."""
-        return Blocked(self.x.channels, self.y.height, self.y.width, self.y.lanes)
+        return Blocked(self.x.channels, self.y.height, self.y.width, self.y.lanes, dtype=self.y.dtype)
 
     @property
     def depthwise(self) -> Depthwise:
@@ -222,7 +226,7 @@ class DepthwisePointwise:
     @property
     def pointwise(self) -> Conv:
         """The second half."""
-        return Conv(self.middle, self.y, Window((1, 1)), 1, self.epilogue, self.residual)
+        return Conv(self.middle, self.y, Window((1, 1)), 1, self.epilogue, self.residual, self.y.dtype)
 
     @property
     def macs(self) -> int:

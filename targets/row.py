@@ -11,6 +11,8 @@ MIB = 1024 * KIB
 
 Arch = Literal["x86_64", "aarch64", "armv7"]
 Libc = Literal["glibc", "musl", "bionic"]
+_BITS = {"float32": 32, "float16": 16}
+
 CoreClass = Literal["little", "big", "server"]
 
 
@@ -53,6 +55,9 @@ class Target:
         core_class: what the core is built for: the small and the big cores of a phone, or a server/desktop.
         panel_channels: output channels that lie together in the packed weights of convolutions: what the variants of
             one library agree on, so that each weight is stored once; 0: as many as suit the kernel.
+        element_bits: width of the values in a vector: 32, or what :meth:`for_vectors` was asked for.
+        emulates_fp16: whether float16 arithmetic is computed in float32 and rounded after each operation, for want of
+            an instruction: for the study of its errors, see ``targets/emulation.py``.
     """
 
     name: str
@@ -83,6 +88,8 @@ class Target:
     core_class: CoreClass
     panel_channels: int = 0
     llvm_options: tuple[str, ...] = ()
+    element_bits: int = 32
+    emulates_fp16: bool = False
 
     def with_feature(self, isa_name: str, llvm_feature: str) -> Target:
         """This row with one more extension, named after it; itself where it has the extension already."""
@@ -97,8 +104,29 @@ class Target:
 
     @property
     def lanes(self) -> int:
-        """Number of float32 values in one vector."""
-        return self.vector_bits // 32
+        """Number of values in one vector: float32 ones, unless :meth:`for_vectors` was asked for others."""
+        return self.vector_bits // self.element_bits
+
+    @property
+    def fp16_arithmetic(self) -> bool:
+        """Whether vectors of float16 are multiplied and added as they are (``emulates_fp16``: as if they were)."""
+        return self.emulates_fp16 or (self.arch == "aarch64" and "fp16" in self.isa)
+
+    def for_vectors(self, dtype: str, lanes: int | None = None) -> Target:
+        """This row as a kernel sees it whose vectors have ``lanes`` values of a dtype, by default as many as fit.
+
+        A vector that takes several registers leaves fewer of them, and each of its instructions is as many.
+        """
+        bits = _BITS[dtype]
+        parts = max(1, (lanes or 1) * bits // self.vector_bits)
+        return replace(
+            self,
+            element_bits=bits,
+            vector_bits=self.vector_bits * parts,
+            vector_registers=self.vector_registers // parts,
+            fma_per_cycle=max(1, self.fma_per_cycle // parts),
+            loads_per_cycle=self.loads_per_cycle / parts,
+        )
 
     @property
     def panel_vectors(self) -> int:
@@ -112,7 +140,7 @@ class Target:
 
     @property
     def flops_per_cycle(self) -> int:
-        """Peak float32 operations of one core per cycle; a multiply-accumulate counts as two."""
+        """Peak operations of one core per cycle on values as in ``lanes``; a multiply-accumulate counts as two."""
         return 2 * self.lanes * self.fma_per_cycle
 
     @property

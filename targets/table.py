@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from separable.targets import arm, armv7, x86
+from separable.targets.emulation import EMULATED_FP16, emulated_fp16
 from separable.targets.errors import UnknownTargetName
 from separable.targets.host import detect_host
 from separable.targets.row import Target
@@ -127,6 +128,8 @@ def _find_row(name: str) -> Target:
     short = name.removeprefix(_OS_PREFIX)
     if name == NATIVE:
         return detect_host()
+    if name == EMULATED_FP16:
+        return emulated_fp16()
     row = _ROWS.get(_ALIASES.get(short, short)) or _row_of_system(short)
     if row is None:
         known = [NATIVE, *_FAT, *_ROWS, *(target.name for target in system_targets())]

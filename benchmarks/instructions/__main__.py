@@ -39,6 +39,7 @@ def main(
     targets: Annotated[
         str, typer.Option(help="arm64 targets, with commas between.")
     ] = "arm64:generic,arm64:cortex-a53,arm64:cortex-a55,arm64:cortex-a76,arm64:neoverse-n1",
+    precision: Annotated[str, typer.Option(help="fp32, or fp16 for targets that have it.")] = "fp32",
 ) -> None:
     """Count the instructions of one inference on one thread, in millions."""
     console = Console(highlight=False)
@@ -51,7 +52,8 @@ def main(
             for model in parse_models(models):
                 path = _file(model, Path(folder))
                 for target in targets.split(","):
-                    table.add_row(*row_of(model_name(model), target, count_instructions(path, target.strip())))
+                    counts = count_instructions(path, target.strip(), precision)
+                    table.add_row(*row_of(model_name(model), target, counts))
     except (CountFailed, CompileError, ValueError) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False)
         raise typer.Exit(2) from error

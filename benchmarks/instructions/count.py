@@ -48,7 +48,7 @@ class Counts:
     hottest_vector_fma: int
 
 
-def count_instructions(model: Path, target_name: str) -> Counts:
+def count_instructions(model: Path, target_name: str, precision: str = "fp32") -> Counts:
     """Compile a model for an arm64 target and count one inference.
 
     Raises:
@@ -59,7 +59,7 @@ def count_instructions(model: Path, target_name: str) -> Counts:
     emulator = _emulator()
     with tempfile.TemporaryDirectory(prefix="separable-") as temporary:
         folder = Path(temporary)
-        library = compile_model(CompileOptions(model, target=target_name, output=folder)).library
+        library = compile_model(CompileOptions(model, target=target_name, output=folder, precision=precision)).library
         try:
             counter, program = _build_counter(folder), _build_program(library, target)
         except (ToolchainError, ToolchainNotFound) as error:

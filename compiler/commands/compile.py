@@ -55,6 +55,15 @@ Strassen = Annotated[
     ),
 ]
 
+Precision = Annotated[
+    str,
+    typer.Option(
+        metavar="fp32|fp16",
+        help="fp16: float16 images, weights and arithmetic on arm64 cores that have it; "
+        "inputs and outputs stay float32.",
+    ),
+]
+
 
 RecordFiles = Annotated[
     list[Path] | None,
@@ -77,6 +86,7 @@ def compile_command(
     ] = 0,
     winograd: Winograd = True,
     strassen: Strassen = True,
+    precision: Precision = "fp32",
     records: RecordFiles = None,
     require_records: Annotated[
         bool, typer.Option("--require-records", help="Fail if a kernel that can be tuned has no record.")
@@ -99,6 +109,7 @@ def compile_command(
         require_records=require_records,
         winograd=winograd,
         strassen=strassen,
+        precision=precision,
         verify=verify,
     )
     _echo(options)

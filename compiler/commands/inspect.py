@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from separable.compiler.commands.compile import RecordFiles, Shapes, Strassen, TargetName, Winograd, parse_shapes
+from separable.compiler.commands.compile import (
+    Precision,
+    RecordFiles,
+    Shapes,
+    Strassen,
+    TargetName,
+    Winograd,
+    parse_shapes,
+)
 from separable.compiler.commands.terminal import PhaseDisplay, new_table, print_facts, print_note, stdout
 from separable.compiler.commands.units import bytes_text, count_text, percent_text
 from separable.compiler.options import CompileOptions
@@ -23,6 +31,7 @@ def inspect_command(
     shape: Shapes = None,
     winograd: Winograd = True,
     strassen: Strassen = True,
+    precision: Precision = "fp32",
     records: RecordFiles = None,
 ) -> None:
     """Show mult-adds, parameters, kernels, schedules and memory of a network or of a compiled library."""
@@ -31,9 +40,16 @@ def inspect_command(
     library = find_library(path)
     if library is None:
         shapes, recorded = parse_shapes(shape or ()), tuple(records or ())
-        _inspect_model(
-            CompileOptions(path, target, shapes=shapes, winograd=winograd, strassen=strassen, records=recorded)
+        options = CompileOptions(
+            path,
+            target,
+            shapes=shapes,
+            winograd=winograd,
+            strassen=strassen,
+            precision=precision,
+            records=recorded,
         )
+        _inspect_model(options)
     else:
         _inspect_library(library)
 
@@ -42,10 +58,12 @@ def _inspect_model(options: CompileOptions) -> None:
     with PhaseDisplay() as display:
         display("load compiler", 0)
         from separable.compiler.pipeline import Phases, build_variants, resolve_variants
+        from separable.compiler.precision import check_precision
         from separable.compiler.report import folded_nodes, layers_of
 
         display("load compiler", 1)
         variants = resolve_variants(options.target)
+        check_precision(options.precision, variants.rows)
         (built,) = build_variants(options, variants.rows[:1], Phases(display))
     if len(variants.rows) > 1:
         names = ", ".join(row.name for row in variants.rows)
@@ -89,6 +107,7 @@ def _library_facts(library: Path, manifest: Mapping[str, Any]) -> list[tuple[str
     facts.append(("target", f"{manifest['target']} ({manifest['arch']}), needs {needs}"))
     variants = manifest.get("variants", [])
     facts += [("variant", _variant(entry)) for entry in variants if len(variants) > 1]
+    facts.append(("precision", manifest.get("precision", "fp32")))
     facts.append(("weights", bytes_text(manifest["weight_bytes"])))
     if "code_bytes" in manifest:
         facts.append(("code", bytes_text(manifest["code_bytes"])))

@@ -182,10 +182,10 @@ def _variant(prefix: str, built: Built, offsets: Sequence[Sequence[int]]) -> tup
         function = f"{prefix}_step_{index}"
         lines += _step_function(function, step, kernel.name, addresses, offsets[index])
         zero, traffic = _halo(step, addresses), _traffic(step, scheduled.constants[index])
-        flops = 2 * step.workload.macs
+        flops, limit = 2 * step.workload.macs, step_threads(step, scheduled.constants[index], target)
         steps.append(
             f"    {{{_text('+'.join(step.nodes))}, {_text(kernel.name)}, {function}, {kernel.lowered.extent}, "
-            f"{thread_limit(flops, traffic, target)}, {{{len(halos)}, {1 if zero else 0}}}, {flops}, {traffic}}},"
+            f"{limit}, {{{len(halos)}, {1 if zero else 0}}}, {flops}, {traffic}}},"
         )
         halos += [zero] if zero else []
     lines += [f"static const separable_step {prefix}_steps[] = {{", *steps, "};", ""]
@@ -255,8 +255,8 @@ def _halo(step: Step, addresses: _Addresses) -> str | None:
     y = step.output.tensor
     if not isinstance(y, Blocked) or not y.halo:
         return None
-    _, rows, columns, lanes = y.shape
-    pixel = 4 * lanes
+    _, rows, columns, _ = y.shape
+    pixel = y.pixel_bytes
     fields = (
         addresses.arena_offset(step.output),
         y.planes,
@@ -270,6 +270,11 @@ def _halo(step: Step, addresses: _Addresses) -> str | None:
     return f"    {{{', '.join(str(field) for field in fields)}}},"
 
 
+def _dtype(step: Step) -> str:
+    """What the step computes in: float16 where its result is."""
+    return "float16" if step.output.tensor.dtype == "float16" else "float32"
+
+
 def _traffic(step: Step, constants: Sequence[Any]) -> int:
     """Bytes the step must move at least: its inputs, weights and output once."""
     tensors = [value.tensor for value in (*step.inputs, step.output)]
@@ -278,7 +283,7 @@ def _traffic(step: Step, constants: Sequence[Any]) -> int:
 
 def step_threads(step: Step, constants: Sequence[Any], target: Target) -> int:
     """How many threads are worth waking for a step with these packed constants."""
-    return thread_limit(2 * step.workload.macs, _traffic(step, constants), target)
+    return thread_limit(2 * step.workload.macs, _traffic(step, constants), target.for_vectors(_dtype(step)))
 
 
 def thread_limit(flops: int, traffic: int, target: Target) -> int:

@@ -17,6 +17,7 @@ from tvm import ir, tirx
 from tvm.s_tir import transform as s_tir_passes
 from tvm.tirx import transform as tirx_passes
 
+from separable.compiler.emit.emulate_half import emulate_half
 from separable.compiler.emit.lanes import has_lane_operands, load_whole_vectors
 from separable.compiler.emit.pointers import separate_pointers
 from separable.compiler.emit.prefetch import prefetch_panels
@@ -92,6 +93,8 @@ def lower_kernel(
     mod = ir.transform.Sequential(_TO_FLAT)(mod)
     if has_lane_operands(target):
         mod = tvm.IRModule({name: separate_pointers(load_whole_vectors(mod[name]))})
+    else:
+        mod = tvm.IRModule({name: emulate_half(mod[name])})
     mod = ir.transform.Sequential(_FINISH)(mod)
     # Now, while the range of every loop is known: divisions of non-negative indices become plain ones.
     mod = tirx_passes.LowerIntrin()(tirx_passes.BindTarget(target)(mod))

@@ -14,7 +14,10 @@ from tvm import ir, sym, tirx
 
 from separable.compiler.emit.lanes import LANES
 
-_REACH = 1024 // 4 - LANES
+_DTYPE = "float32"
+"""Of the vectors. Loops over float16 read one block of channels, so one plane, in an iteration."""
+
+_REACH = 1024 // 4 - LANES[_DTYPE]
 """How many elements the first and the last vector may lie apart that paired loads reach from one pointer."""
 
 
@@ -50,7 +53,8 @@ def _separate(loop: tirx.For) -> tirx.Stmt:
 
     def note_load(load: ir.TensorLoad) -> None:
         index = load.indices[0]
-        if len(load.indices) == 1 and isinstance(index, tirx.Ramp) and int(index.lanes) == LANES:
+        is_vector = len(load.indices) == 1 and isinstance(index, tirx.Ramp) and int(index.lanes) == LANES[_DTYPE]
+        if is_vector and str(load.source.ty.dtype) == _DTYPE:
             reads.setdefault(load.source, []).append(index.base)
         else:
             scattered.add(load.source)
@@ -107,7 +111,7 @@ def _redirect(body: tirx.Stmt, source: tirx.Var, start: tirx.Expr, loop: tirx.Fo
         base = load.indices[0].base
         offset = int(analyzer.simplify(_replace(base, {loop.loop_var: loop.min}) - start))
         part = next(part for part in reversed(parts) if part.first <= offset)
-        return tirx.BufferLoad(part.buffer, [tirx.Ramp(analyzer.simplify(base - start - part.first), 1, LANES)])
+        return tirx.BufferLoad(part.buffer, [tirx.Ramp(analyzer.simplify(base - start - part.first), 1, LANES[_DTYPE])])
 
     return tvm_ffi.structural_map(body, [(ir.TensorLoad, rewrite)])
 

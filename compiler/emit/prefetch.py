@@ -13,6 +13,7 @@ import tvm_ffi
 from tvm import tirx
 
 from separable.schedules.kernel import PREFETCH
+from separable.schedules.tensor import DTYPE_BYTES
 
 _LINE_BYTES = 64
 _READ, _INTO_L2, _DATA = 0, 2, 1  # arguments of llvm.prefetch
@@ -24,6 +25,7 @@ def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
     if weights is None:
         return func
     elements = math.prod(int(dim) for dim in weights.ty.shape)
+    per_line = _LINE_BYTES // DTYPE_BYTES[str(weights.ty.dtype)]
 
     def add_prefetch(loop: tirx.For, item_loop: tirx.For) -> tirx.For:
         annotations = dict(loop.annotations)
@@ -36,13 +38,13 @@ def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
         for around in _loops_around(loop, item_loop):
             position, steps = position * int(around.extent) + around.loop_var, steps * int(around.extent)
         # What one step asks for: its share of the panel, in whole cache lines.
-        lines = math.ceil(panel_elements / steps * 4 / _LINE_BYTES)
+        lines = math.ceil(panel_elements / steps / per_line)
         following = panel + 1
         if int(item_loop.extent) > panels * items_per_panel:
             # After an image's last panel comes the next one's first.
             following = tirx.floormod(following, panels)
         first = following * panel_elements + tirx.floordiv(position * panel_elements, steps)
-        asks = [_prefetch(weights, first + line * (_LINE_BYTES // 4)) for line in range(lines)]
+        asks = [_prefetch(weights, first + line * per_line) for line in range(lines)]
         return tirx.For(
             loop.loop_var, loop.min, loop.extent, loop.kind, tirx.stmt_seq(*asks, loop.body), annotations=annotations
         )

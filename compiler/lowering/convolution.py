@@ -29,7 +29,7 @@ def lower_conv2d(low: Lowering, var: relax.Var, call: relax.Call) -> Value | Non
     )
     images, channels, height, width = shape_of(var)
     groups = int(attrs.groups)
-    y = Blocked(channels, height, width, low.lanes, images=images)
+    y = low.image_of(channels, height, width, images=images)
     constants = [weight.astype(np.float32), np.zeros(channels, np.float32)]
     x = low.value_of(call.args[0])
     shape = shape_of(call.args[0])
@@ -38,7 +38,7 @@ def lower_conv2d(low: Lowering, var: relax.Var, call: relax.Call) -> Value | Non
     if isinstance(x.tensor, Plain) and few and shape[2:] != (1, 1):
         image = Plain(shape)
         source = x if x.tensor == image else Value(x.name, image, view_of=x)
-        return low.emit(var, Conv(image, y, window), [source], constants)
+        return low.emit(var, Conv(image, y, window, weights=low.dtype), [source], constants)
     source, layout = low.blocked(x, shape)
     if shape[2:] == (1, 1) and any(pads):
         # A 1x1 image may share its memory with a plain tensor, which has no room for a halo: take a copy.
@@ -46,7 +46,7 @@ def lower_conv2d(low: Lowering, var: relax.Var, call: relax.Call) -> Value | Non
         source = low.emit(f"{var.name}_input", Reorder(Plain(shape), layout), [view])
     if groups == shape[1] == channels:
         return low.emit(var, Depthwise(layout, y, window), [source], constants)
-    return low.emit(var, Conv(layout, y, window, groups), [source], constants)
+    return low.emit(var, Conv(layout, y, window, groups, weights=low.dtype), [source], constants)
 
 
 def lower_matmul(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
@@ -63,9 +63,9 @@ def lower_matmul(low: Lowering, var: relax.Var, call: relax.Call) -> Value | Non
         if not isinstance(x.tensor, Blocked) or x.tensor.channels != depth:
             x = low.plain(call.args[0])
         source, layout = low.blocked(x, (1, depth))
-        y = Blocked(columns, 1, 1, low.lanes)
+        y = low.image_of(columns, 1, 1)
         kernel = np.ascontiguousarray(weight.T)[:, :, None, None]
-        return low.emit(var, Conv(layout, y, Window((1, 1))), [source], [kernel, bias])
+        return low.emit(var, Conv(layout, y, Window((1, 1)), weights=low.dtype), [source], [kernel, bias])
     x = low.plain(call.args[0], (rows, depth))
     product = low.emit(var, Dense(Plain((rows, depth)), Plain((rows, columns))), [x], [weight, bias])
     return product if shape_of(var) == (rows, columns) else Value(var.name, Plain(shape_of(var)), view_of=product)

@@ -43,7 +43,7 @@ def lower_concat(low: Lowering, var: relax.Var, call: relax.Call) -> Value | Non
     channels = [shape_of(field)[axis] for field in fields]
     images = len(shape) == 4 and axis == 1 and all(low.blocked_already(field) for field in fields)
     if images and all(count % low.lanes == 0 for count in channels[:-1]):
-        output = Value(var.name, Blocked(shape[1], shape[2], shape[3], low.lanes, images=shape[0]))
+        output = Value(var.name, low.image_of(shape[1], shape[2], shape[3], images=shape[0]))
         sources = [low.value_of(field) for field in fields]
         units = [count // low.lanes for count in channels]
     elif math.prod(shape[:axis]) != 1:
@@ -91,5 +91,5 @@ def lower_resize(low: Lowering, var: relax.Var, call: relax.Call) -> Value | Non
     if attrs.method != "nearest_neighbor" or not floors or (image := low.image(call.args[0])) is None:
         return None
     x, layout = image
-    y = Blocked(layout.channels, out_height, out_width, low.lanes, images=layout.images)
+    y = low.image_of(layout.channels, out_height, out_width, images=layout.images)
     return low.emit(var, Resize(layout, y), [x])

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from separable.compiler._tvm import relax
 from separable.compiler.exprs import is_op, shape_of
 from separable.compiler.lowering.convolution import pair
 from separable.compiler.lowering.state import Lowering
 from separable.compiler.program import Value
-from separable.schedules.tensor import Blocked, Halo, Plain
+from separable.schedules.tensor import Plain
 from separable.schedules.workload import GlobalPool, Lrn, Pool, Softmax, Window
 
 # The kernel's code has an addition for every channel of the window.
@@ -27,7 +26,7 @@ def lower_pool(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
     pads = [int(pad) for pad in attrs.padding]
     window = Window(pair(attrs.pool_size), pair(attrs.strides), pair(attrs.dilation), (pads[0], pads[1]))
     images, channels, height, width = shape_of(var)
-    y = Blocked(channels, height, width, low.lanes, images=images)
+    y = low.image_of(channels, height, width, images=images)
     return low.emit(var, Pool(kind, image[1], y, window, bool(attrs.count_include_pad)), [image[0]])
 
 
@@ -38,7 +37,8 @@ def lower_global_pool(low: Lowering, var: relax.Var, call: relax.Call) -> Value 
         return None
     x, layout = image
     kind = "max" if is_op(call, "max") else "avg"
-    return low.emit(var, GlobalPool(kind, layout, replace(layout, height=1, width=1)), [x])
+    y = low.image_of(layout.channels, 1, 1, images=layout.images)
+    return low.emit(var, GlobalPool(kind, layout, y), [x])
 
 
 def lower_softmax(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
@@ -59,6 +59,6 @@ def lower_lrn(low: Lowering, var: relax.Var, call: relax.Call) -> Value | None:
     if (image := low.image(call.args[0])) is None:
         return None
     x, layout = image
-    y = replace(layout, halo=Halo())
+    y = low.image_of(layout.channels, layout.height, layout.width)
     settings = (call.attrs[name] for name in ("size", "alpha", "beta", "bias"))
     return low.emit(var, Lrn(layout, y, *settings), [x])

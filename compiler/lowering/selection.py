@@ -7,7 +7,7 @@ from separable.compiler.exprs import shape_of
 from separable.compiler.lowering.state import Lowering
 from separable.compiler.program import Value
 from separable.schedules.roi_align import LARGEST_GRID
-from separable.schedules.tensor import Blocked, Plain
+from separable.schedules.tensor import Plain
 from separable.schedules.workload import RoiAlign, Suppress, TopK
 
 
@@ -28,7 +28,7 @@ def lower_roi_align(low: Lowering, var: relax.Var, call: relax.Call) -> Value | 
         return None
     x, layout = image
     count, channels, height, width = shape_of(var)
-    y = Blocked(channels, height, width, low.lanes, images=count)
+    y = low.image_of(channels, height, width, images=count)
     w = RoiAlign((layout, regions), y, float(attrs.spatial_scale), samples, bool(attrs.aligned))
     return low.emit(var, w, [x, low.plain(call.args[1])])
 

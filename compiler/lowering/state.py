@@ -20,10 +20,11 @@ Rule: TypeAlias = "Callable[[Lowering, relax.Var, relax.Call], Value | None]"
 class Lowering:
     """The state of one lowering: the graph, the program so far, and where each Relax variable's value is."""
 
-    def __init__(self, graph: Graph, op_nodes: Mapping[str, str], lanes: int) -> None:
+    def __init__(self, graph: Graph, op_nodes: Mapping[str, str], lanes: int, dtype: str = "float32") -> None:
         self.graph = graph
         self.op_nodes = op_nodes
         self.lanes = lanes
+        self.dtype = dtype
         self.values: dict[relax.Expr, Value] = {
             param: Value(param.name, Plain(shape_of(param), str(param.ty.dtype))) for param in graph.params
         }
@@ -40,6 +41,15 @@ class Lowering:
         node = self.op_nodes.get(name, name)
         self.program.steps.append(Step((node,), workload, inputs, constants or [], output))
         return output
+
+    def image_of(self, channels: int, height: int, width: int, images: int = 1) -> Blocked:
+        """The layout of an image, or of several.
+
+        Images of one pixel are float32 whatever the others are: they come from long sums, are small, and share memory
+        with plain tensors.
+        """
+        dtype = "float32" if height == width == 1 else self.dtype
+        return Blocked(channels, height, width, self.lanes, images=images, dtype=dtype)
 
     def value_of(self, expr: relax.Expr) -> Value:
         """The value of a variable; a constant is an input of no rule but :func:`lower_generic`."""
@@ -62,7 +72,7 @@ class Lowering:
         if isinstance(value.tensor, Blocked):
             return value, value.tensor
         images, channels, height, width = (*shape, 1, 1)[:4]
-        tensor = Blocked(channels, height, width, self.lanes, images=images)
+        tensor = self.image_of(channels, height, width, images=images)
         key = (value, tensor)
         if key not in self._blocked:
             if images == height == width == 1 and value.root not in self.program.inputs:

@@ -39,6 +39,8 @@ def _fuse(first: Step, second: Step, target: Target) -> Step | None:
         return None
     if not isinstance(point, Conv) or point.window.size != (1, 1) or point.window.stride != (1, 1) or point.groups != 1:
         return None
+    if point.weights != point.y.dtype:
+        return None
     fused = DepthwisePointwise(w.x, point.y, w.window, w.epilogue, point.epilogue, point.residual)
     if decline(fused, target) is not None:
         return None

@@ -171,7 +171,7 @@ def _kind(w: Workload) -> object:
         return Dense
     assert isinstance(w, Conv | Depthwise | DepthwisePointwise)
     groups = w.groups if isinstance(w, Conv) else 1
-    return w.window.size, w.window.stride, w.window.dilation, groups, type(w.x), w.y.lanes
+    return w.window.size, w.window.stride, w.window.dilation, groups, type(w.x), w.y.lanes, w.y.dtype
 
 
 def _extents(w: Workload) -> tuple[int, ...]:

@@ -107,9 +107,11 @@ def _decode_class(value: Mapping[str, object], cls: type, where: str) -> Any:
     hints = _hints(cls)
     if unknown := value.keys() - hints.keys() - {_TYPE}:
         raise ValueError(f"{where}: unknown field {_short(min(unknown))}")
-    if missing := hints.keys() - value.keys():
+    if missing := hints.keys() - value.keys() - _dtypes(cls):
         raise ValueError(f"{where}: field {min(missing)!r} is missing")
-    return cls(**{name: _decode(value[name], kinds, f"{where}.{name}") for name, kinds in hints.items()})
+    return cls(
+        **{name: _decode(field, hints[name], f"{where}.{name}") for name, field in value.items() if name != _TYPE}
+    )
 
 
 def _decode_tuple(value: list[object], element_types: tuple[Any, ...], where: str) -> tuple[Any, ...]:
@@ -153,6 +155,12 @@ def _hints(cls: type) -> dict[str, tuple[Any, ...]]:
         union = get_origin(hint) in (Union, types.UnionType)
         found[name] = get_args(hint) if union else (hint,)
     return found
+
+
+@cache
+def _dtypes(cls: type) -> frozenset[str]:
+    """The fields that say float32 where they are missing, as they are in records older than ``--precision``."""
+    return frozenset(field.name for field in fields(cls) if field.default == "float32")
 
 
 def _either(names: Any) -> str:

@@ -30,7 +30,7 @@ from separable.compiler.tuning.bench import Devices
 from separable.compiler.tuning.candidate import CandidateFailed, failure_of
 from separable.compiler.tuning.device import Candidate, Finished
 from separable.compiler.tuning.program import StaticLinker
-from separable.compiler.verify import TOLERANCE, reference_outputs
+from separable.compiler.verify import TOLERANCES, reference_outputs
 from separable.runtime.loader import TensorSpec
 from separable.schedules.call import Call
 from separable.schedules.space import Tile
@@ -44,6 +44,7 @@ _DOUBT = 0.025
 _MOST_DUELS, _MORE = 8, 2
 _PATIENCE = 4
 _TIMEOUT_S = 60.0
+_TOLERANCE = TOLERANCES["fp32"]
 _MEMORY_BYTES = 4 << 30
 _SOURCES = ("network_main.c", "harness.c", "cores.c", "halo.c", "isa.c", "model.c", "threads.c", "variant.c")
 
@@ -267,7 +268,7 @@ class NetworkBench:
         program = self._linker.link(self._folder / f"network_{self._serial}.exe", sources, objects)
         for path in work.iterdir():
             path.unlink()
-        numbers = (_RUNS, self._threads, self._cpus, TOLERANCE, 0, len(built.imported.inputs), self._outputs)
+        numbers = (_RUNS, self._threads, self._cpus, _TOLERANCE, 0, len(built.imported.inputs), self._outputs)
         return Candidate(program, self._files, tuple(map(str, numbers)), _TIMEOUT_S, _MEMORY_BYTES)
 
     def _object(self, kernel: ScheduledKernel) -> Path:
@@ -314,6 +315,6 @@ def read_turn(finished: Finished) -> Turn:
         kernels = {str(name): [max(1.0, float(ns)) for ns in times] for name, times in values["kernels"].items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as problem:
         raise CandidateFailed(f"the network printed no result but {finished.stdout.strip()[:100]!r}") from problem
-    if not error <= TOLERANCE or not whole or min(whole) <= 0:
+    if not error <= _TOLERANCE or not whole or min(whole) <= 0:
         raise CandidateFailed(f"the network computes something else: off by {error:.1e} of the largest output")
     return Turn(whole, kernels, finished.device)

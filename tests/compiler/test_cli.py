@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -98,6 +99,24 @@ class TestCompile:
         assert names[0] == "00_import.py"
         assert any(name.endswith("_fuse_epilogues.txt") for name in names)
         assert names[-1].endswith("_tiny.c")
+
+    def test_a_precision_that_the_target_lacks(self, tmp_path: Path) -> None:
+        path = save_tiny(tmp_path)
+        for verb in ("compile", "inspect"):
+            error = call(verb, path, "--target", "arm64:cortex-a53", "--precision", "fp16", code=2).stderr
+            assert "--precision fp16 needs float16 arithmetic, which arm64:cortex-a53 lacks" in error
+            error = call(verb, path, "--precision", "half", code=2).stderr
+            assert "unknown precision 'half'; known: fp32, fp16" in error
+
+    def test_float16_is_measured_and_shown(self, tmp_path: Path) -> None:
+        path, out = save_tiny(tmp_path), tmp_path / "out"
+        target = ["--target", "arm64:cortex-a76", "--precision", "fp16"]
+        result = call("compile", path, *target, "-o", out)
+        assert "precision=fp16" in result.stderr
+        assert "  measure error\n" in result.stderr
+        assert re.search(r"max error +\d\.\de-0[2-5] of the range, to ONNX Runtime .*, by emulation", result.stdout)
+        assert re.search(r"precision +fp16", call("inspect", out / "tiny.so").stdout)
+        assert "nchw8c" in call("inspect", path, *target).stdout
 
     @pytest.mark.parametrize("shape", ["1,3,8,8", "x=1,three,8,8", "x=", "=1"])
     def test_a_shape_that_is_none(self, shape: str, tmp_path: Path) -> None:

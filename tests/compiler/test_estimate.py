@@ -54,6 +54,12 @@ def test_rows_of_no_clock_are_refused(target: str, tmp_path: Path) -> None:
         estimate_model(save_tiny(tmp_path), target)
 
 
+def test_float16_is_refused(tmp_path: Path) -> None:
+    options = CompileOptions(save_tiny(tmp_path), target="arm64:cortex-a76", precision="fp16")
+    with pytest.raises(NoEstimate, match="no time can be estimated for a model in fp16, only for one in fp32"):
+        estimate_built(build_model(options, Phases()))
+
+
 def test_an_unknown_target_is_refused_as_by_compile(tmp_path: Path) -> None:
     with pytest.raises(UnknownTarget, match="cortex-a76"):
         estimate_model(save_tiny(tmp_path), "arm64:cortex-a77")

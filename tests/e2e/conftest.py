@@ -16,16 +16,16 @@ from .support import CompileLibrary, Library, build_driver, emulator_for
 
 @pytest.fixture(scope="session")
 def compile_library(tmp_path_factory: pytest.TempPathFactory) -> CompileLibrary:
-    """A function ``(model, target) -> Library``."""
+    """A function ``(model, target, precision="fp32") -> Library``."""
 
     @cache
     def driver(target: str) -> Path:
         return build_driver(target, tmp_path_factory.mktemp("driver"))
 
     @cache
-    def compile_for(model: Path, target: str) -> Library:
+    def compile_for(model: Path, target: str, precision: str = "fp32") -> Library:
         folder = tmp_path_factory.mktemp(model.stem)
-        compiled = compile_model(CompileOptions(model, target=target, output=folder))
+        compiled = compile_model(CompileOptions(model, target=target, output=folder, precision=precision))
         return Library(compiled, model, driver(target), emulator_for(target))
 
     return compile_for

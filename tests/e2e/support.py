@@ -6,10 +6,10 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import onnxruntime
@@ -72,7 +72,10 @@ class Library:
         return [r.reshape(images * shape[0], *shape[1:]) for r, shape in zip(results, shapes, strict=True)]
 
 
-CompileLibrary: TypeAlias = Callable[[Path, str], Library]
+class CompileLibrary(Protocol):
+    """Compiles a model for a target, once in a test process."""
+
+    def __call__(self, model: Path, target: str, precision: str = "fp32") -> Library: ...
 
 
 def build_driver(target: str, folder: Path) -> Path:

@@ -41,21 +41,21 @@ def runnable_targets() -> list[str]:
     return ["native", *(row.name for row in levels if row.arch == host.arch and set(row.isa) <= set(host.isa))]
 
 
-def to_blocked(image: Array, tensor: Blocked) -> Array:
+def to_blocked(image: AnyArray, tensor: Blocked) -> AnyArray:
     """[C, H, W] or several of them -> the buffer of ``tensor``; lanes beyond the channels hold NaN, the halo zeros."""
     if tensor.images > 1:
         alone = replace(tensor, images=1)
         return np.stack([to_blocked(one, alone) for one in image], axis=1).reshape(tensor.shape)
     halo = tensor.halo
-    buffer = np.zeros(tensor.shape, np.float32)
-    filled = np.full((tensor.blocks * tensor.lanes, tensor.height, tensor.width), np.nan, np.float32)
+    buffer = np.zeros(tensor.shape, tensor.dtype)
+    filled = np.full((tensor.blocks * tensor.lanes, tensor.height, tensor.width), np.nan, tensor.dtype)
     filled[: tensor.channels] = image
     blocks = filled.reshape(tensor.blocks, tensor.lanes, tensor.height, tensor.width).transpose(0, 2, 3, 1)
     buffer[:, halo.top : halo.top + tensor.height, halo.left : halo.left + tensor.width] = blocks
     return buffer
 
 
-def from_blocked(buffer: Array, tensor: Blocked) -> Array:
+def from_blocked(buffer: AnyArray, tensor: Blocked) -> AnyArray:
     """The buffer of ``tensor`` -> [C, H, W] or several of them."""
     if tensor.images > 1:
         alone = replace(tensor, images=1)
@@ -156,7 +156,7 @@ def run(
     target: str,
     inputs: Sequence[tuple[AnyArray, Tensor]],
     constants: Sequence[Array] = (),
-    residual: tuple[Array, Blocked] | None = None,
+    residual: tuple[AnyArray, Blocked] | None = None,
     tile: object = None,
 ) -> AnyArray:
     """Build, compile and run a workload; check what it leaves alone.

@@ -36,6 +36,28 @@ def test_peak_counts_a_multiply_accumulate_twice() -> None:
     assert (CORTEX_A76.lanes, CORTEX_A76.flops_per_cycle) == (4, 16)
 
 
+def test_a_register_holds_twice_as_many_values_of_float16() -> None:
+    half = CORTEX_A76.for_vectors("float16")
+    assert (half.lanes, half.vector_registers, half.flops_per_cycle) == (8, 32, 32)
+    assert CORTEX_A76.for_vectors("float16", 8) == half
+    assert CORTEX_A76.for_vectors("float32", 4) == CORTEX_A76.for_vectors("float32")
+
+
+def test_a_vector_in_two_registers_leaves_half_of_them() -> None:
+    wide = CORTEX_A76.for_vectors("float32", 8)
+    assert (wide.lanes, wide.vector_registers) == (8, 16)
+    assert (wide.fma_per_cycle, wide.loads_per_cycle) == (
+        max(1, CORTEX_A76.fma_per_cycle // 2),
+        CORTEX_A76.loads_per_cycle / 2,
+    )
+    assert wide.flops_per_cycle == CORTEX_A76.flops_per_cycle
+
+
+@pytest.mark.parametrize("row", all_targets(), ids=lambda row: row.name)
+def test_float16_is_computed_where_arm64_has_it(row: Target) -> None:
+    assert row.fp16_arithmetic == ("fp16" in row.isa)
+
+
 def test_tvm_configuration_names_features_only_where_there_are_some() -> None:
     assert ARM64.tvm == {"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mcpu": "generic"}
     assert CORTEX_A9.tvm == {

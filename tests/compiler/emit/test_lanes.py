@@ -10,18 +10,20 @@ from separable.compiler.emit.lanes import has_lane_operands, load_whole_vectors
 from separable.targets.table import find_target
 
 
-def broadcasts(indices: list[tirx.Expr], size: int, dtype: str = "float32") -> tuple[tirx.PrimFunc, tirx.Var]:
-    """``Y[4i : 4i + 4] = X[index i]`` for each index."""
-    x, y = tirx.decl_buffer((size,), dtype, "X"), tirx.decl_buffer((4 * len(indices),), dtype, "Y")
+def broadcasts(
+    indices: list[tirx.Expr], size: int, dtype: str = "float32", n: int = 4
+) -> tuple[tirx.PrimFunc, tirx.Var]:
+    """``Y[ni : ni + n] = X[index i]`` for each index."""
+    x, y = tirx.decl_buffer((size,), dtype, "X"), tirx.decl_buffer((n * len(indices),), dtype, "Y")
     stores = [
-        tirx.BufferStore(y, tirx.Broadcast(tirx.BufferLoad(x, [index]), 4), [tirx.Ramp(4 * i, 1, 4)])
+        tirx.BufferStore(y, tirx.Broadcast(tirx.BufferLoad(x, [index]), n), [tirx.Ramp(n * i, 1, n)])
         for i, index in enumerate(indices)
     ]
     return tirx.PrimFunc([x, y], tirx.stmt_seq(*stores)), x
 
 
-def rewritten(index: tirx.Expr, size: int = 64, dtype: str = "float32") -> str:
-    func, _ = broadcasts([index], size, dtype)
+def rewritten(index: tirx.Expr, size: int = 64, dtype: str = "float32", n: int = 4) -> str:
+    func, _ = broadcasts([index], size, dtype, n)
     return str(load_whole_vectors(func).script())
 
 
@@ -31,6 +33,19 @@ def test_a_known_lane_is_taken_from_a_vector(lane: int) -> None:
     text = rewritten(row * 8 + lane)
     assert f"[{lane}, {lane}, {lane}, {lane}]" in text
     assert "X[T.Ramp(row * 8, 1, 4)]" in text
+
+
+@pytest.mark.parametrize("lane", range(8))
+def test_a_vector_has_eight_lanes_of_float16(lane: int) -> None:
+    row = tirx.Var("row", "int32")
+    text = rewritten(row * 8 + lane, dtype="float16", n=8)
+    assert str([lane] * 8) in text
+    assert "X[T.Ramp(row * 8, 1, 8)]" in text
+    assert "Shuffle" not in rewritten(row * 4, dtype="float16", n=8)
+
+
+def test_a_vector_in_two_registers_stays() -> None:
+    assert "Shuffle" not in rewritten(tirx.const(0, "int32"), dtype="float32", n=8)
 
 
 def test_an_unknown_lane_stays_a_scalar() -> None:

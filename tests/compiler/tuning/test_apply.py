@@ -82,9 +82,10 @@ class TestChoose:
             replace(pointwise(), window=Window((3, 3), pad=(1, 1))),
             replace(pointwise(), window=Window((1, 1), stride=(2, 2))),
             replace(pointwise(), groups=2),
+            replace(pointwise(), y=replace(pointwise().y, dtype="float16")),
             one_of_each(TARGET.lanes)["depthwise"],
         ],
-        ids=["far away", "window", "stride", "groups", "kind"],
+        ids=["far away", "window", "stride", "groups", "dtype", "kind"],
     )
     def test_others_say_nothing(self, tmp_path: Path, other: Conv) -> None:
         assert recorded(tmp_path, make_record(other, space(other, TARGET).tiles[1])).tile(pointwise(96)) is None

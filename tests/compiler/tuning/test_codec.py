@@ -28,6 +28,14 @@ def test_equal_workloads_have_equal_json() -> None:
     assert json.dumps(encode(pointwise())) == json.dumps(encode(pointwise()))
 
 
+def test_a_dtype_that_is_missing_is_float32() -> None:
+    """As in records from before there was another."""
+    old = encode(pointwise())
+    for holder, name in ((old["x"], "dtype"), (old["y"], "dtype"), (old, "weights")):
+        assert holder.pop(name) == "float32"
+    assert decode_workload(old) == pointwise()
+
+
 def changed(path: str, value: object) -> dict[str, Any]:
     """The JSON of a workload with one value replaced; ``...`` removes it."""
     whole = json.loads(json.dumps(encode(pointwise())))
@@ -67,6 +75,7 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("epilogue.activation", {"type": "Activation", "name": "clip", "parameters": [0.0] * 1000}, "1000 elements"),
         ("epilogue.activation", {"type": "Activation", "name": "clip", "parameters": [1e99]}, "finite"),
         ("residual", [], r"workload\.residual"),
+        ("x.dtype", "float8", r"workload\.x\.dtype: 'float8', expected float32 or "),
     ],
 )
 def test_what_is_no_workload(path: str, value: object, message: str) -> None:
