@@ -30,6 +30,7 @@ class Target:
             ``compiler/emit/android.py``.
         cpu: LLVM ``mcpu``; selects instructions and LLVM's scheduling model.
         features: LLVM ``mattr`` entries on top of ``cpu``: ``+name`` or ``-name``.
+        llvm_options: options of LLVM's code generator, as its command line takes them.
         isa: names of the instruction-set extensions the library may use, checked when a model is created
             (the names of ``runtime/isa_bits.h``).
         vector_bits: width in bits of the vectors that kernels are written for.
@@ -88,6 +89,7 @@ class Target:
     panel_channels: int = 0
     element_bits: int = 32
     emulates_fp16: bool = False
+    llvm_options: tuple[str, ...] = ()
 
     def with_feature(self, isa_name: str, llvm_feature: str) -> Target:
         """This row with one more extension, named after it; itself where it has the extension already."""
@@ -149,4 +151,6 @@ class Target:
             config["mattr"] = list(self.features)
         if self.arch == "armv7":
             config["mfloat-abi"] = "hard"  # TVM takes it from here only, whatever the triple says
+        if self.llvm_options:
+            config["cl-opt"] = list(self.llvm_options)
         return config

@@ -145,6 +145,9 @@ ZNVER4 = replace(
     cpu="znver4",
     features=_ZEN3_OFF,
     isa=_ZEN4,
+    # LLVM's model of this core lets the scheduler hoist loads until 14 x 2 sums no longer fit the 32 registers: a loop
+    # of 448 FMAs gets 454 spills. Without the model it looks at the registers.
+    llvm_options=("-schedmodel=false",),
     # A 512-bit FMA occupies a 256-bit pipe for two cycles, a 512-bit load both load ports [uops]. The peak is that of
     # 256 bits with half the instructions and twice the registers, hence still vectors of 512 bits. EPYC 9004: 3.7 GHz,
     # twelve channels of DDR5-4800; the classifier of MobileNet reads 26 bytes per cycle from L3 (docs/estimate.md).
