@@ -126,8 +126,9 @@ def _to_c_function(func: tirx.PrimFunc, name: str) -> LoweredKernel:
     """Buffers become pointers, the parallel loop becomes [begin, end), big temporaries move to scratch."""
     by_param = {param: _pointer(param.name, str(param.ty.dtype)) for param in func.params}
     statements = list(func.body.seq) if isinstance(func.body, tirx.SeqStmt) else [func.body]
-    # Flat views of parameters; others are of temporaries and stay where they are.
-    views = [s for s in statements if isinstance(s, tirx.DeclBuffer) and s.data.args[0] in by_param]
+    # Flat views of parameters; others are of temporaries, or parts with pointers of their own, and stay where they are.
+    declared = [s for s in statements if isinstance(s, tirx.DeclBuffer) and not isinstance(s.data, tirx.Var)]
+    views = [s for s in declared if s.data.args[0] in by_param]
     work = [s for s in statements if s not in views]
     if len(work) == 1 and isinstance(work[0], tirx.For) and work[0].kind == tirx.ForKind.PARALLEL:
         loop_var, extent, work = work[0].loop_var, int(work[0].extent), [work[0].body]
