@@ -1,7 +1,8 @@
 """The error of float16, on random inputs: what the manifest of a library says that cannot be run on this machine.
 
-Every float16 target adds the same products in the same order, so the error is that of the same model compiled for
-``targets/emulation.py``, whose numbers are float16's and whose instructions are this machine's.
+The error is that of the same model compiled for ``targets/emulation.py``, whose numbers are float16's and whose
+instructions are this machine's. Code for arm64 does not have the same bits: on a photo, the outputs of MobileNet V1
+differ from the emulated ones by 0.2 % of the range, where the emulated error is 0.5 % on average over 320 photos.
 """
 
 from __future__ import annotations
