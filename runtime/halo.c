@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { VECTOR = 16 }; /* bytes; every pixel is a multiple */
+enum { VECTOR = 16 }; /* bytes; the pixels of compiled models are multiples */
 
 static void zero_block(unsigned char *block, const separable_halo *halo)
 {
@@ -15,9 +15,12 @@ static void zero_block(unsigned char *block, const separable_halo *halo)
     /* The right border of a row and the left border of the next lie side by side. Both are a vector or two: rows are
        the inner loop, in which the constant length becomes a store instead of a call. */
     block += above + row - left - right;
-    for (size_t i = 0; i < left + right; i += VECTOR)
+    const size_t rest = (left + right) % VECTOR, whole = left + right - rest;
+    for (size_t i = 0; i < whole; i += VECTOR)
         for (int32_t y = 0; y < interior_rows - 1; ++y)
             memset(block + (size_t)y * row + i, 0, VECTOR);
+    for (int32_t y = 0; rest && y < interior_rows - 1; ++y)
+        memset(block + (size_t)y * row + whole, 0, rest);
     memset(block + (size_t)(interior_rows - 1) * row, 0, right + (size_t)halo->bottom * row);
 }
 

@@ -1,8 +1,9 @@
 /*
  * What a generated model hands to the runtime: constant tables, and one function per step.
  *
- * A model is a straight line of steps, once for each kind of CPU that it has kernels for. A step is a kernel over `extent` independent items; the runtime splits the items
- * among its threads and starts the next step when all of them are done.
+ * A model is a straight line of steps, once for each kind of CPU that it has kernels for. A step is a kernel over
+ * `extent` independent items; the runtime splits the items among its threads and starts the next step when all of them
+ * are done.
  */
 #ifndef SEPARABLE_MODEL_H
 #define SEPARABLE_MODEL_H
