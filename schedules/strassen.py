@@ -14,8 +14,8 @@ are odd in number, the one in the middle belongs to both and is computed twice. 
     panel of NR pairs of blocks | k half | n half | k | [ v0 v1 .. | v0 v1 .. | .. ]  NR x lanes
 
 An item is a panel: first T, into scratch; then for each register tile of MR pixel pairs x NR vectors the products,
-which stay in L1, and the outputs from them. T is computed at run time: stored, it would make the weights 7/4 as large,
-and reading them from the last cache costs about as much as the additions.
+which stay in L1, and the outputs from them. T is computed at run time, a few per cent of the layer: stored, it would
+make the weights 7/4 as large.
 
 [Strassen, "Gaussian elimination is not optimal", Numerische Mathematik 13, 1969. Winograd's form has 15 additions.]
 """
