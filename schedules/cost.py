@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from separable.targets.row import Target
@@ -80,13 +80,15 @@ class Cost:
 
     def __add__(self, other: Cost) -> Cost:
         """Both, one after the other; what cannot be added is the other's."""
-        added = {
-            field.name: getattr(self, field.name) + getattr(other, field.name)
-            for field in fields(self)
-            if not field.name.startswith(("tile_", "loop_")) and field.name != "repeated"
-        }
-        own = {"loop_products", "tile_products", "tile_stores", "repeated"}
-        return Cost(**added, **{name: getattr(other, name) for name in own})
+        return replace(other, **{name: getattr(self, name) + getattr(other, name) for name in _SUMS})
+
+    def times(self, count: int) -> Cost:
+        """The same so many times, one after the other."""
+        return replace(self, **{name: getattr(self, name) * count for name in _SUMS})
+
+
+_SUMS = ("products", "operations", "loads", "stores", "chain", "tiles", "scattered", "l2_bytes")
+"""What adds up; the rest describes a loop."""
 
 
 def side_by_side(*cycles: float, power: float) -> float:

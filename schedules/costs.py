@@ -129,14 +129,7 @@ def _depthwise_pointwise(w: DepthwisePointwise, tile: depthwise_pointwise.Tile, 
     point = tile.pointwise
     tiles, panels = tile.rows * columns // point.columns, -(-w.y.blocks // point.vectors)
     second = _matrix(point.columns, point.vectors, w.x.channels, tiles, panels, w.y.lanes, True, target)
-    whole = replace(
-        second,
-        products=second.products * bands,
-        loads=second.loads * bands,
-        chain=second.chain * bands,
-        tiles=second.tiles * bands,
-        l2_bytes=second.l2_bytes * bands + 8 * w.middle.nbytes,
-    )
+    whole = second.times(bands) + Cost(l2_bytes=8 * w.middle.nbytes)
     whole += _finished(bands * tiles * panels * point.columns * point.vectors, w.epilogue)
     # The loop that the code is judged by is the pointwise half's: the other's multiply-adds are work of their own.
     beside = Cost(operations=first.operations + first.products, stores=first.stores)
@@ -166,14 +159,7 @@ def _winograd(w: Winograd, tile: winograd_tile.Tile, target: Target) -> Cost:
     product = _matrix(tile.columns, tile.vectors, w.x.channels, tile.tiles // tile.columns, 1, w.y.lanes, False, target)
     count = items * panels * size**2
     panel_bytes = 4 * tile.vectors * w.y.lanes * w.x.channels
-    multiplying = replace(
-        product,
-        products=product.products * count,
-        loads=product.loads * count,
-        chain=product.chain * count,
-        tiles=product.tiles * count,
-        l2_bytes=(product.l2_bytes + panel_bytes) * count,
-    )
+    multiplying = (product + Cost(l2_bytes=panel_bytes)).times(count)
     sums = multiplying.tiles * tile.columns * tile.vectors
     return replace(
         transforming + multiplying + Cost(stores=sums) + _finished(0, w.epilogue),
@@ -190,15 +176,9 @@ def _strassen(w: Strassen, tile: strassen_tile.Tile, target: Target) -> Cost:
     panels = blocks // tile.vectors
     matrix = _matrix(tile.columns, tile.vectors, w.depth, tiles, panels, w.y.lanes, False, target)
     weights, outputs = w.depth * blocks, tiles * tile.columns * blocks
-    multiplying = replace(
-        matrix,
-        products=strassen_tile.PRODUCTS * matrix.products,
-        loads=strassen_tile.PRODUCTS * matrix.loads,
-        chain=strassen_tile.PRODUCTS * matrix.chain,
-        tiles=strassen_tile.PRODUCTS * matrix.tiles,
-        # Each register tile goes over all products, whose panels come from L2 again.
-        l2_bytes=strassen_tile.PRODUCTS * 4 * (w.y.lanes * tiles * weights + panels * w.depth * w.pairs),
-    )
+    # Each register tile goes over all products, whose panels come from L2 again.
+    again = 4 * (w.y.lanes * tiles * weights + panels * w.depth * w.pairs)
+    multiplying = replace(matrix, l2_bytes=again).times(strassen_tile.PRODUCTS)
     adding = Cost(operations=4 * weights + 11 * outputs, stores=4 * weights + strassen_tile.PRODUCTS * outputs)
     return replace(
         adding + multiplying + _finished(4 * outputs, w.epilogue),

@@ -40,6 +40,12 @@ def loads_per_step(pixels: int, vectors: int, target: Target) -> float:
     return (pixels / target.lanes if target.lane_operands else pixels) + vectors
 
 
+def straight_cycles(operations: int, loaded: int, stored: int, target: Target) -> float:
+    """Cycles of straight code over so many vectors; half of the moves hide behind arithmetic."""
+    moves = loaded / target.loads_per_cycle + stored / min(1, target.loads_per_cycle)
+    return operations / target.fma_per_cycle + moves / 2
+
+
 def register_order(k: LoopRV, pixels: Sequence[LoopRV], vectors: LoopRV, lane_operands: bool) -> list[LoopRV]:
     """The loops of a register tile, outermost first.
 

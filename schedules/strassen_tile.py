@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from separable.schedules import conv
-from separable.schedules.register_tile import registers_needed
+from separable.schedules.register_tile import registers_needed, straight_cycles
 from separable.schedules.workload import Conv, Strassen
 from separable.targets.row import Target
 
@@ -76,9 +76,9 @@ def cycles(w: Strassen, tile: Tile, target: Target) -> float:
     """
     blocks, pairs = w.y.blocks // 2, -(-w.pairs // tile.columns) * tile.columns
     # Of one vector from each quarter. The image and its sums are in L2.
-    image = _sum_cycles(4, 4, 4, target) + 4 * conv.L2_CYCLES_PER_VECTOR
-    weights = _sum_cycles(4, 4, 4, target)
-    outputs = _sum_cycles(7 + 4, PRODUCTS, 4, target)
+    image = straight_cycles(4, 4, 4, target) + 4 * conv.L2_CYCLES_PER_VECTOR
+    weights = straight_cycles(4, 4, 4, target)
+    outputs = straight_cycles(7 + 4, PRODUCTS, 4, target)
     adding = w.depth // w.y.lanes * w.pairs * image + w.depth * blocks * weights + blocks * pairs * outputs
     product = _product_cycles(w.depth, tile.columns, tile.vectors, target)
     return adding + blocks // tile.vectors * pairs // tile.columns * PRODUCTS * product
@@ -104,12 +104,6 @@ def _product_cycles(depth: int, columns: int, vectors: int, target: Target) -> f
     fma_cycles = max(sums / target.fma_per_cycle, 1.2 * target.fma_latency)
     step = max(fma_cycles, load_cycles, l2_cycles) + 0.05 * load_cycles
     return depth * step + sums / min(1, target.loads_per_cycle) + 4 * target.fma_latency
-
-
-def _sum_cycles(additions: int, loaded: int, stored: int, target: Target) -> float:
-    """Cycles of straight code over vectors; half of the moves hide behind arithmetic."""
-    moves = loaded / target.loads_per_cycle + stored / min(1, target.loads_per_cycle)
-    return additions / target.fma_per_cycle + moves / 2
 
 
 def default_tile(w: Strassen, target: Target) -> Tile:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from separable.schedules import conv
 from separable.schedules.butterfly import input_operations, output_operations
 from separable.schedules.kernel import largest_divisor
-from separable.schedules.register_tile import registers_needed
+from separable.schedules.register_tile import registers_needed, straight_cycles
 from separable.schedules.tensor import Blocked
 from separable.schedules.toom_cook import POINTS, transforms
 from separable.schedules.workload import Conv, Winograd
@@ -142,12 +142,11 @@ def _transform_cycles(w: Winograd, tile: Tile, target: Target) -> tuple[float, f
 def _passes(operations: int, vectors: tuple[int, int, int], target: Target) -> float:
     """Cycles of the two passes of a transform over so many vectors: loaded, held between the passes, stored.
 
-    What lies between them stays in registers as far as there are any. Half of the moves hide behind arithmetic.
+    What lies between them stays in registers as far as there are any.
     """
     loaded, held, stored = vectors
     spilled = max(0, held - target.vector_registers * 3 // 4)
-    moves = (loaded + spilled) / target.loads_per_cycle + (stored + spilled) / min(1, target.loads_per_cycle)
-    return operations / target.fma_per_cycle + moves / 2
+    return straight_cycles(operations, loaded + spilled, stored + spilled, target)
 
 
 def _fetch_cycles(nbytes: int, layer_bytes: int, target: Target) -> float:

@@ -60,26 +60,15 @@ class Conv:
 
 
 @dataclass(frozen=True)
-class Winograd:
-    """A dense 3x3 convolution with stride 1 on blocked images that is computed by Winograd's minimal filtering."""
+class FewerProducts:
+    """A convolution by an algorithm that saves products: it stores, and counts for, what the convolution does."""
 
     conv: Conv
-
-    @property
-    def x(self) -> Blocked:
-        """Input image."""
-        assert isinstance(self.conv.x, Blocked)
-        return self.conv.x
 
     @property
     def y(self) -> Blocked:
         """Output image."""
         return self.conv.y
-
-    @property
-    def window(self) -> Window:
-        """The convolution's window."""
-        return self.conv.window
 
     @property
     def epilogue(self) -> Epilogue:
@@ -95,6 +84,22 @@ class Winograd:
     def macs(self) -> int:
         """Multiply-accumulates of the convolution; the kernel computes fewer."""
         return self.conv.macs
+
+
+@dataclass(frozen=True)
+class Winograd(FewerProducts):
+    """A dense 3x3 convolution with stride 1 on blocked images that is computed by Winograd's minimal filtering."""
+
+    @property
+    def x(self) -> Blocked:
+        """Input image."""
+        assert isinstance(self.conv.x, Blocked)
+        return self.conv.x
+
+    @property
+    def window(self) -> Window:
+        """The convolution's window."""
+        return self.conv.window
 
 
 @dataclass(frozen=True)
@@ -125,10 +130,8 @@ class StrassenInputs:
 
 
 @dataclass(frozen=True)
-class Strassen:
+class Strassen(FewerProducts):
     """A dense 1x1 convolution that is computed by Strassen's algorithm, from an image and its sums."""
-
-    conv: Conv
 
     @property
     def inputs(self) -> StrassenInputs:
@@ -155,26 +158,6 @@ class Strassen:
     def depth(self) -> int:
         """Input channels of one half."""
         return self.conv.in_channels // 2
-
-    @property
-    def y(self) -> Blocked:
-        """Output image."""
-        return self.conv.y
-
-    @property
-    def epilogue(self) -> Epilogue:
-        """What is done to the sums."""
-        return self.conv.epilogue
-
-    @property
-    def residual(self) -> Blocked | None:
-        """What the epilogue adds."""
-        return self.conv.residual
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of the convolution; the kernel computes seven eighths."""
-        return self.conv.macs
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 from tests.agents import Agent, build_host_agent, running_tracker
-from tests.compiler.calls import call
+from tests.compiler.calls import call, interrupt_once_written
 from tests.compiler.tiny import save_tiny
 
 
@@ -42,17 +38,6 @@ def test_on_a_device_behind_a_tracker(tmp_path: Path) -> None:
 
 def test_an_interrupt_keeps_what_was_measured(tmp_path: Path) -> None:
     listed, results = family(tmp_path), tmp_path / "r.jsonl"
-    code = "from separable.compiler.cli import main; main()"
-    options = ["--budget", "1s", "--accuracy", str(listed), "-o", str(results)]
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, "choose", *options], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )
-    end = time.monotonic() + 60
-    while time.monotonic() < end and not (results.exists() and results.stat().st_size > 0):
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 130, stderr
-    assert "the same command goes on from there" in stderr
-    assert "Traceback" not in stderr
+    options = ["--budget", "1s", "--accuracy", listed, "-o", results]
+    interrupt_once_written(results, "choose", *options)
     assert "a: " in call("choose", *options).stderr

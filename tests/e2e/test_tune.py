@@ -6,10 +6,6 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +13,7 @@ import pytest
 from separable.compiler.tuning.agent_build import build_agent
 from separable.compiler.tuning.records import load_records
 from tests.agents import Agent, build_host_agent, running_tracker
-from tests.compiler.calls import call
+from tests.compiler.calls import call, interrupt_once_written
 from tests.compiler.tiny import save_tiny
 
 
@@ -76,17 +72,7 @@ class TestHere:
     def test_an_interrupt_keeps_what_was_measured(self, tmp_path: Path) -> None:
         save_tiny(tmp_path)
         records = tmp_path / "records.json"
-        code = "from separable.compiler.cli import main; main()"
-        command = [sys.executable, "-c", code, "tune", "tiny.onnx", "-o", "records.json", "--budget", "10m"]
-        process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-        end = time.monotonic() + 60
-        while time.monotonic() < end and not (records.exists() and records.stat().st_size > 0):
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=120)
-        assert process.returncode == 130, stderr
-        assert "the same command goes on from there" in stderr
-        assert "Traceback" not in stderr
+        interrupt_once_written(records, "tune", tmp_path / "tiny.onnx", "-o", records, "--budget", "10m")
         assert load_records(records).records
 
 
