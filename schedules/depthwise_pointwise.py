@@ -55,7 +55,8 @@ def decline(w: DepthwisePointwise, target: Target) -> str | None:
 
     Fused, S is neither written nor read back. That counts when S leaves L2, which also holds parts of the images before
     and after: each line of S then has to be fetched from the last cache before it is overwritten. The price is that
-    every band passes over all pointwise weights, which must therefore stay in L2.
+    every band passes over all pointwise weights, which must therefore stay in L2, and that register tiles end with each
+    row of the image.
     """
     if w.x.images > 1:
         return "there are several images"
@@ -63,7 +64,29 @@ def decline(w: DepthwisePointwise, target: Target) -> str | None:
         return "the image between them stays in L2"
     if DTYPE_BYTES[w.y.dtype] * w.x.channels * w.y.channels > target.l2_bytes // 2:
         return "the pointwise weights take more than half of L2"
+    rows, way = _cycles_of_rows(w, target), _cycles_of_way(w, target)
+    if rows > way:
+        return f"tiles within rows take {rows:.0f} cycles, by estimate, and the way of the image between them {way:.0f}"
     return None
+
+
+def _cycles_of_rows(w: DepthwisePointwise, target: Target) -> float:
+    """What register tiles within rows compute twice, beyond those of the pointwise convolution by itself."""
+    vector = target.for_vectors(w.y.dtype, w.y.lanes)
+
+    def least(rows: int, columns: int) -> float:
+        tiles = conv.register_tiles(rows, columns, w.y.blocks, w.x.channels, vector, vector.panel_vectors)
+        return min(tiles.values())
+
+    return w.x.channels * (w.y.height * least(1, w.y.width) - least(*conv.grid(w.pointwise)))
+
+
+def _cycles_of_way(w: DepthwisePointwise, target: Target) -> float:
+    """What it takes to write S and to read it back, beyond L2; half of that hides behind arithmetic."""
+    rate = target.l3_bytes_per_cycle
+    if w.middle.nbytes > target.l3_bytes // 2:
+        rate = target.memory_gb_per_s / (target.ghz or 1)
+    return 2 * w.middle.nbytes / rate / 2
 
 
 def default_tile(w: DepthwisePointwise, target: Target) -> Tile:
