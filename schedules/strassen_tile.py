@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from separable.schedules import conv
 from separable.schedules.register_tile import registers_needed, straight_cycles
+from separable.schedules.strassen_inputs import SUMS
+from separable.schedules.tensor import DTYPE_BYTES
 from separable.schedules.workload import Conv, Strassen
 from separable.targets.row import Target
 
@@ -54,6 +56,8 @@ def decline(w: Conv, target: Target) -> str | None:
     if target.panel_channels:
         return "kernels for several CPUs share its weights, packed for the direct convolution"
     by_strassen = Strassen(w)
+    if by_strassen.conv.x.nbytes + by_strassen.x.nbytes > target.l2_bytes:
+        return "its image and the sums do not fit L2, from where each panel reads them"
     least, direct = cycles(by_strassen, default_tile(by_strassen, target), target), direct_cycles(w, target)
     if least > _WORTH_IT * direct:
         return f"{least:.0f} cycles by estimate, directly {direct:.0f}"
@@ -78,10 +82,18 @@ def cycles(w: Strassen, tile: Tile, target: Target) -> float:
     # Of one vector from each quarter. The image and its sums are in L2.
     image = straight_cycles(4, 4, 4, target) + 4 * conv.L2_CYCLES_PER_VECTOR
     weights = straight_cycles(4, 4, 4, target)
+    if _panel_bytes(w, tile) > target.l1_bytes // 2:
+        # Half of the way hides behind arithmetic.
+        weights += (4 + SUMS) * conv.L2_CYCLES_PER_VECTOR / 2
     outputs = straight_cycles(7 + 4, PRODUCTS, 4, target)
     adding = w.depth // w.y.lanes * w.pairs * image + w.depth * blocks * weights + blocks * pairs * outputs
     product = _product_cycles(w.depth, tile.columns, tile.vectors, target)
     return adding + blocks // tile.vectors * pairs // tile.columns * PRODUCTS * product
+
+
+def _panel_bytes(w: Strassen, tile: Tile) -> int:
+    """Size of the four quarters of a panel, and of their sums."""
+    return 4 * w.depth * tile.vectors * w.y.lanes * DTYPE_BYTES[w.y.dtype]
 
 
 def _register_tiles(pixels: int, blocks: int, target: Target) -> Iterator[tuple[int, int]]:
@@ -110,13 +122,13 @@ def default_tile(w: Strassen, target: Target) -> Tile:
     """The tile of fewest vectors among those with the least estimated cycles.
 
     Fewer vectors make smaller panels: more items for threads to share, and less scratch. An iteration covers half a
-    block of lanes only, as there are seven loops.
+    block of lanes, as there are seven loops, and eight channels at least.
     """
     blocks = w.y.blocks // 2
     costs = {
         tile: cycles(w, tile, target)
         for columns, vectors in _register_tiles(w.pairs, blocks, target)
-        for tile in [Tile(columns, vectors, max(4, w.y.lanes // 2))]
+        for tile in [Tile(columns, vectors, min(w.y.lanes, max(8, w.y.lanes // 2)))]
         if blocks % vectors == 0
     }
     least = min(costs.values())

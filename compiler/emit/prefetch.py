@@ -16,6 +16,7 @@ from separable.schedules.kernel import PREFETCH
 from separable.schedules.tensor import DTYPE_BYTES
 
 _LINE_BYTES = 64
+_LARGEST_PRODUCT = 2**30
 _READ, _INTO_L2, _DATA = 0, 2, 1  # arguments of llvm.prefetch
 
 
@@ -37,6 +38,10 @@ def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
         position, steps = tirx.floormod(item_loop.loop_var, items_per_panel), items_per_panel
         for around in _loops_around(loop, item_loop):
             position, steps = position * int(around.extent) + around.loop_var, steps * int(around.extent)
+        # Indices have 32 bits: of very many steps, a few in a row ask for the same.
+        alike = math.ceil(panel_elements * steps / _LARGEST_PRODUCT)
+        if alike > 1:
+            position, steps = tirx.floordiv(position, alike), steps // alike
         # What one step asks for: its share of the panel, in whole cache lines.
         lines = math.ceil(panel_elements / steps / per_line)
         following = panel + 1

@@ -106,3 +106,11 @@ def test_declines_where_the_image_between_stays_in_l2() -> None:
     assert decline(w, server) == "the image between them stays in L2"
     wide = replace(w, x=replace(w.x, channels=512), y=replace(w.y, channels=512))
     assert decline(wide, phone) == "the pointwise weights take more than half of L2"
+
+
+def test_declines_where_tiles_within_rows_take_longer_than_the_way_of_the_image_between() -> None:
+    """Rows of 56 pixels are no whole tiles of 6; a slow last cache is worse."""
+    core = find_target("x86-64:znver3")
+    w = workload(core.lanes, (128, 128), (56, 56), THREE)
+    assert str(decline(w, core)).startswith("tiles within rows take")
+    assert decline(w, replace(core, l3_bytes_per_cycle=4)) is None

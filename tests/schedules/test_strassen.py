@@ -136,13 +136,19 @@ def test_default_tiles_fit(channels: tuple[int, int], target: Target) -> None:
 X86 = [target for target in all_targets() if target.arch == "x86_64"]
 
 
-@pytest.mark.parametrize("target", X86, ids=lambda target: target.name)
+@pytest.mark.parametrize("target", [t for t in X86 if t.l2_bytes >= 1024 * 1024], ids=lambda target: target.name)
 def test_pays_where_there_are_channels_and_pixels(target: Target) -> None:
     assert decline(workload(target.lanes, (512, 512), (14, 14)).conv, target) is None
 
 
 @pytest.mark.parametrize("target", X86, ids=lambda target: target.name)
-@pytest.mark.parametrize("case", [((64, 64), (56, 56)), ((512, 512), (1, 2))], ids=str)
+def test_declines_where_the_image_and_its_sums_do_not_fit_l2(target: Target) -> None:
+    reason = "its image and the sums do not fit L2, from where each panel reads them"
+    assert decline(workload(target.lanes, (512, 512), (28, 28)).conv, target) == reason
+
+
+@pytest.mark.parametrize("target", X86, ids=lambda target: target.name)
+@pytest.mark.parametrize("case", [((64, 64), (20, 20)), ((512, 512), (1, 2))], ids=str)
 def test_declines_where_sums_cost_more(case: tuple[tuple[int, int], tuple[int, int]], target: Target) -> None:
     """Few channels: the sums of the image and of the products; few pixels: those of the weights."""
     reason = decline(workload(target.lanes, *case).conv, target)
