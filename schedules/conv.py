@@ -435,6 +435,9 @@ def schedule(sch: s_tir.Schedule, tile: Tile, images: int, parts: int, two_loops
         # Neighbouring columns share the vectors of a plain image.
         sch.reorder(*outer, ky, *reduction, *step[:-1], k_i, kx, co_i, row_i, column_i, c)
         inner = [k_i, kx, co_i, row_i, column_i]
+    elif reads_plain:
+        # Outermost, as neighbouring taps of a row share pixels, which LLVM would hold in registers that sums need.
+        sch.reorder(*outer, kx, ky, *reduction, *inner, c)
     else:
         sch.reorder(*outer, ky, kx, *reduction, *inner, c)
     if reads_plain:
@@ -460,7 +463,7 @@ def schedule(sch: s_tir.Schedule, tile: Tile, images: int, parts: int, two_loops
     depth = len(sch.get_loops(acc)) - 6 - len(reduction) - len(step)
     sch.reverse_compute_at(y, innermost)
     unroll_and_vectorize(sch, sch.get_loops(y)[depth:])
-    initialise_before(sch, acc, ky)
+    initialise_before(sch, acc, kx if reads_plain and not lane_operands else ky)
 
 
 def build(w: Conv, target: Target, tile: Tile | None = None) -> Kernel:
@@ -474,5 +477,7 @@ def build(w: Conv, target: Target, tile: Tile | None = None) -> Kernel:
         return _plane(w.y, co, n), row + w.y.halo.top, column + w.y.halo.left, lane
 
     sch = s_tir.Schedule(compute(w, tile))
-    schedule(sch, tile, w.y.images, streams(w, tile), has_two_loops(w, tile), target.lane_operands)
+    # Emulation adds in Arm's order.
+    by_lanes = target.lane_operands or target.emulates_fp16
+    schedule(sch, tile, w.y.images, streams(w, tile), has_two_loops(w, tile), by_lanes)
     return Kernel(sch.mod["main"], w.y.shape, store_at, tile)

@@ -5,6 +5,8 @@ They run with float16 arithmetic emulated (``targets/emulation.py``), the one pl
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -69,17 +71,19 @@ def fused(total: NDArray[Any], a: NDArray[Any], b: NDArray[Any], dtype: Any = np
 
 
 def summed(x: Half, weight: Half, bias: NDArray[Any], w: Conv | Depthwise, groups: int) -> NDArray[Any]:
-    """A convolution of [C, H, W] as the schedules specify it: bias first, then by ky, kx and input channel."""
+    """A convolution of [C, H, W] as the schedules specify it: bias first, then by ky, kx and input channel; of plain images kx last."""
     dtype = np.dtype(w.y.dtype)
     taps = reference.taps(x.astype(np.float64), w.window, w.y.height, w.y.width, 0.0)
     pixels, per_group = taps.astype(x.dtype), weight.shape[1]
     outputs = np.arange(len(weight))
     total = np.broadcast_to(bias.astype(dtype)[:, None, None], (len(weight), w.y.height, w.y.width))
-    for ky in range(w.window.size[0]):
-        for kx in range(w.window.size[1]):
-            for k in range(per_group):
-                channel = outputs // (len(weight) // groups) * per_group + k
-                total = fused(total, pixels[ky, kx, channel], weight[:, k, ky, kx, None, None], dtype)
+    rows, columns = w.window.size
+    order: Iterable[tuple[int, int, int]] = itertools.product(range(rows), range(columns), range(per_group))
+    if isinstance(w.x, Plain):
+        order = ((ky, kx, k) for ky, k, kx in itertools.product(range(rows), range(per_group), range(columns)))
+    for ky, kx, k in order:
+        channel = outputs // (len(weight) // groups) * per_group + k
+        total = fused(total, pixels[ky, kx, channel], weight[:, k, ky, kx, None, None], dtype)
     return np.asarray(total)
 
 
