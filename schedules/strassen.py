@@ -13,9 +13,10 @@ are odd in number, the one in the middle belongs to both and is computed twice. 
 
     panel of NR pairs of blocks | k half | n half | k | [ v0 v1 .. | v0 v1 .. | .. ]  NR x lanes
 
-An item is a panel: first T, into scratch; then for each register tile of MR pixel pairs x NR vectors the products,
-which stay in L1, and the outputs from them. T is computed at run time, a few per cent of the layer: stored, it would
-make the weights 7/4 as large.
+An item is a panel: first T, into scratch; then the products in register tiles of MR pixel pairs x NR vectors, and the
+outputs from them. Either each register tile takes all products, which stay in L1, and the panel comes from L2; or each
+product passes over the whole image with its weights in L1, and the products wait in L2. T is computed at run time, a
+few per cent of the layer: stored, it would make the weights 7/4 as large.
 
 [Strassen, "Gaussian elimination is not optimal", Numerische Mathematik 13, 1969. Winograd's form has 15 additions.]
 """
@@ -117,24 +118,24 @@ def _image_pixel(w: Strassen, tile: Tile, t: tirx.Expr, h: tirx.Expr, i: tirx.Ex
 
 
 def schedule(sch: s_tir.Schedule, tile: Tile, lane_operands: bool) -> None:
-    """An item is a panel: the sums of its weights, then tile by tile the seven products and the outputs from them."""
+    """An item is a panel: the sums of its weights, the seven products, and the outputs from them."""
     sums, acc, products, y = (sch.get_sblock(name) for name in ("T", "acc", "P", "Y"))
     n, co, t, h, i, c = sch.get_loops(y)
     panel, co_i = sch.split(co, [None, tile.vectors])
     sch.reorder(panel, t, i, co_i, h, n, c)
     sch.parallel(panel)
     unroll_and_vectorize(sch, [co_i, h, n, c])
-    # The seven products.
-    sch.compute_at(products, t, preserve_unit_loops=True)
+    # The seven products: each for the whole image, or all for one register tile.
+    sch.compute_at(products, panel if tile.products_outer else t, preserve_unit_loops=True)
     p, co, tt, i, c = sch.get_loops(products)[-5:]
     sch.reorder(p, tt, i, co, c)
     unroll_and_vectorize(sch, [i, co, c])
     sch.unroll(p)
-    sch.compute_at(acc, p, preserve_unit_loops=True)
-    co, tt, i, c, k = sch.get_loops(acc)[-5:]
+    sch.compute_at(acc, tt, preserve_unit_loops=True)
+    co, _, i, c, k = sch.get_loops(acc)[-5:]
     k_o, k_i = sch.split(k, [None, tile.unroll])
     register_tile = register_order(k_i, [i], co, lane_operands)
-    sch.reorder(tt, k_o, *register_tile, c)
+    sch.reorder(k_o, *register_tile, c)
     unroll_all(sch, register_tile)
     sch.vectorize(c)
     sch.annotate(k_o, PREFETCH, [int(sch.get(panel).extent), 1])

@@ -18,7 +18,7 @@ from separable.targets.row import Target
 
 PRODUCTS = 7
 
-_WORTH_IT = 0.95
+_WORTH_IT = 0.965
 """Share of the direct convolution's cycles that Strassen's may take at most: estimates err, and rounding grows."""
 
 _ALIKE = 1.03
@@ -36,11 +36,13 @@ class Tile:
         columns: pixel pairs held in registers (MR).
         vectors: pairs of output channel vectors held in registers (NR); they divide half of the output's blocks.
         unroll: how many input channels one iteration of the innermost loop covers; it divides half of them.
+        products_outer: walk over products outside of register tiles.
     """
 
     columns: int
     vectors: int
     unroll: int
+    products_outer: bool = False
 
 
 def decline(w: Conv, target: Target) -> str | None:
@@ -56,9 +58,10 @@ def decline(w: Conv, target: Target) -> str | None:
     if target.panel_channels:
         return "kernels for several CPUs share its weights, packed for the direct convolution"
     by_strassen = Strassen(w)
-    if by_strassen.conv.x.nbytes + by_strassen.x.nbytes > target.l2_bytes:
+    tile = default_tile(by_strassen, target)
+    if not tile.products_outer and by_strassen.conv.x.nbytes + by_strassen.x.nbytes > target.l2_bytes:
         return "its image and the sums do not fit L2, from where each panel reads them"
-    least, direct = cycles(by_strassen, default_tile(by_strassen, target), target), direct_cycles(w, target)
+    least, direct = cycles(by_strassen, tile, target), direct_cycles(w, target)
     if least > _WORTH_IT * direct:
         return f"{least:.0f} cycles by estimate, directly {direct:.0f}"
     return None
@@ -82,18 +85,36 @@ def cycles(w: Strassen, tile: Tile, target: Target) -> float:
     # Of one vector from each quarter. The image and its sums are in L2.
     image = straight_cycles(4, 4, 4, target) + 4 * conv.L2_CYCLES_PER_VECTOR
     weights = straight_cycles(4, 4, 4, target)
-    if _panel_bytes(w, tile) > target.l1_bytes // 2:
-        # Half of the way hides behind arithmetic.
-        weights += (4 + SUMS) * conv.L2_CYCLES_PER_VECTOR / 2
+    if _panel_bytes(w, tile.vectors) > target.l1_bytes // 2:
+        weights += _way_to_l2(4 + SUMS)
     outputs = straight_cycles(7 + 4, PRODUCTS, 4, target)
+    if tile.products_outer:
+        outputs += _way_to_l2(2 * PRODUCTS)
     adding = w.depth // w.y.lanes * w.pairs * image + w.depth * blocks * weights + blocks * pairs * outputs
     product = _product_cycles(w.depth, tile.columns, tile.vectors, target)
     return adding + blocks // tile.vectors * pairs // tile.columns * PRODUCTS * product
 
 
-def _panel_bytes(w: Strassen, tile: Tile) -> int:
+def _way_to_l2(vectors: int) -> float:
+    """Cycles of so many vectors from L2 or into it; half of the way hides behind arithmetic."""
+    return vectors * conv.L2_CYCLES_PER_VECTOR / 2
+
+
+def _panel_bytes(w: Strassen, vectors: int) -> int:
     """Size of the four quarters of a panel, and of their sums."""
-    return 4 * w.depth * tile.vectors * w.y.lanes * DTYPE_BYTES[w.y.dtype]
+    return 4 * w.depth * vectors * w.y.lanes * DTYPE_BYTES[w.y.dtype]
+
+
+def _products_outer(w: Strassen, columns: int, vectors: int, target: Target) -> bool:
+    """Whether to walk over products outside of register tiles.
+
+    With few pixels to share a weight vector its way from L2 takes more than half of the multiply-adds' cycles. What one
+    product needs must stay where it is then: its weights in L1, and in L2 its quarter of the image and the products.
+    """
+    from_l2 = vectors * conv.L2_CYCLES_PER_VECTOR > columns * vectors / target.fma_per_cycle / 2
+    products_bytes = PRODUCTS * w.pairs * vectors * w.y.lanes * DTYPE_BYTES[w.y.dtype]
+    weights_in_l1 = _panel_bytes(w, vectors) // 4 <= target.l1_bytes // 2
+    return from_l2 and weights_in_l1 and w.x.nbytes // SUMS + products_bytes <= target.l2_bytes // 2
 
 
 def _register_tiles(pixels: int, blocks: int, target: Target) -> Iterator[tuple[int, int]]:
@@ -124,11 +145,11 @@ def default_tile(w: Strassen, target: Target) -> Tile:
     Fewer vectors make smaller panels: more items for threads to share, and less scratch. An iteration covers half a
     block of lanes, as there are seven loops, and eight channels at least.
     """
-    blocks = w.y.blocks // 2
+    blocks, unroll = w.y.blocks // 2, min(w.y.lanes, max(8, w.y.lanes // 2))
     costs = {
         tile: cycles(w, tile, target)
         for columns, vectors in _register_tiles(w.pairs, blocks, target)
-        for tile in [Tile(columns, vectors, min(w.y.lanes, max(8, w.y.lanes // 2)))]
+        for tile in [Tile(columns, vectors, unroll, _products_outer(w, columns, vectors, target))]
         if blocks % vectors == 0
     }
     least = min(costs.values())

@@ -71,7 +71,10 @@ def fused(total: NDArray[Any], a: NDArray[Any], b: NDArray[Any], dtype: Any = np
 
 
 def summed(x: Half, weight: Half, bias: NDArray[Any], w: Conv | Depthwise, groups: int) -> NDArray[Any]:
-    """A convolution of [C, H, W] as the schedules specify it: bias first, then by ky, kx and input channel; of plain images kx last."""
+    """A convolution of [C, H, W] as the schedules specify it.
+
+    Bias first, then by ky, kx and input channel; of plain images by ky, input channel and kx.
+    """
     dtype = np.dtype(w.y.dtype)
     taps = reference.taps(x.astype(np.float64), w.window, w.y.height, w.y.width, 0.0)
     pixels, per_group = taps.astype(x.dtype), weight.shape[1]

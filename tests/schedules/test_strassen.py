@@ -87,7 +87,9 @@ def test_channels(channels: tuple[int, int], rng: np.random.Generator) -> None:
 def test_every_remainder(pixels: int, rng: np.random.Generator) -> None:
     """Of pixels in halves, and of pairs in the last register tile."""
     lanes = find_target("native").lanes
-    check(workload(lanes, (2 * lanes, 4 * lanes), (1, pixels)), "native", rng, Tile(min(3, -(-pixels // 2)), 2, 4))
+    for products_outer in (False, True):
+        tile = Tile(min(3, -(-pixels // 2)), 2, 4, products_outer)
+        check(workload(lanes, (2 * lanes, 4 * lanes), (1, pixels)), "native", rng, tile)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,13 @@ def test_pays_where_there_are_channels_and_pixels(target: Target) -> None:
 @pytest.mark.parametrize("target", X86, ids=lambda target: target.name)
 def test_declines_where_the_image_and_its_sums_do_not_fit_l2(target: Target) -> None:
     reason = "its image and the sums do not fit L2, from where each panel reads them"
-    assert decline(workload(target.lanes, (512, 512), (28, 28)).conv, target) == reason
+    assert decline(workload(target.lanes, (512, 512), (56, 56)).conv, target) == reason
+
+
+def test_products_are_outermost_where_few_pixels_share_a_weight_and_one_products_weights_stay_in_l1() -> None:
+    assert default_tile(workload(8, (512, 512), (14, 14)), find_target("x86-64:znver3")).products_outer
+    assert not default_tile(workload(8, (1024, 1024), (14, 14)), find_target("x86-64:znver3")).products_outer
+    assert not default_tile(workload(16, (512, 512), (14, 14)), find_target("x86-64:znver4")).products_outer
 
 
 @pytest.mark.parametrize("target", X86, ids=lambda target: target.name)
