@@ -176,8 +176,10 @@ def _strassen(w: Strassen, tile: strassen_tile.Tile, target: Target) -> Cost:
     panels = blocks // tile.vectors
     matrix = _matrix(tile.columns, tile.vectors, w.depth, tiles, panels, w.y.lanes, False, target)
     weights, outputs = w.depth * blocks, tiles * tile.columns * blocks
-    # Each register tile goes over all products, whose panels come from L2 again.
-    again = 4 * (w.y.lanes * tiles * weights + panels * w.depth * w.pairs)
+    # The image comes from L2 for each product. So does its panel where a register tile goes over all products; where
+    # the image does, the products go there and back.
+    vectors = 2 * outputs if tile.products_outer else tiles * weights
+    again = 4 * (w.y.lanes * vectors + panels * w.depth * w.pairs)
     multiplying = replace(matrix, l2_bytes=again).times(strassen_tile.PRODUCTS)
     adding = Cost(operations=4 * weights + 11 * outputs, stores=4 * weights + strassen_tile.PRODUCTS * outputs)
     return replace(

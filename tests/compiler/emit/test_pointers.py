@@ -70,3 +70,14 @@ def test_a_pointwise_loop_loads_in_pairs_and_spills_nothing(name: str) -> None:
     assert len(re.findall(r"\bldp\s+q", loop)) >= 4 * 3 + 24
     assert len(re.findall(r"\bldr\s+q", loop)) <= 4
     assert "[sp" not in loop
+
+
+def test_a_kernel_of_one_item_keeps_its_pointers() -> None:
+    """Its parts are no views of parameters. One pixel of output, from planes of 256 values."""
+    row = find_target("arm64:cortex-a76")
+    w = Conv(Blocked(64, 8, 8, 4), Blocked(4, 1, 1, 4), Window((1, 1), (8, 8)), 1)
+    kernel = registry.build_kernel(w, row)
+    llvm = tvm.target.Target(dict(row.tvm))
+    lowered = lower_kernel(kernel.func, "kernel", kernel.output_shape, kernel.store_at, llvm)
+    assert lowered.extent == 1
+    assert LAUNDER in str(lowered.func.script())
