@@ -14,7 +14,7 @@ _CONVERT = "import sys, _tools; _tools.mnnconvert(['mnnconvert', *sys.argv[1:]])
 def convert(model: Path, folder: Path) -> Path:
     """Write ``model.mnn``."""
     path = folder / "model.mnn"
-    arguments = ["-f", "ONNX", "--modelFile", model, "--MNNModel", path, "--bizCode", "none"]
+    arguments: list[str | Path] = ["-f", "ONNX", "--modelFile", model, "--MNNModel", path, "--bizCode", "none"]
     subprocess.run([sys.executable, "-P", "-c", _CONVERT, *arguments], check=True)
     if not path.is_file():  # the converter's own complaint is on standard output
         raise RuntimeError(f"{model.name} became no MNN model")
