@@ -11,6 +11,7 @@ import typer
 from separable.compiler.commands.terminal import new_table, print_facts, stderr, stdout
 from separable.compiler.commands.units import bytes_text, count_text
 from separable.compiler.errors import CompileError, InputError, OutputError
+from separable.compiler.interrupts import interrupt_later
 from separable.zoo.catalogue import CATALOGUE, OptionError, UnknownNetwork, build, find
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def _export(network: Network, output: Path, seed: int, weights: Path | None) -> 
     from separable.zoo.weights import WeightsError
 
     try:
-        export_network(network, output, seed=seed, weights=weights)
+        with interrupt_later():
+            export_network(network, output, seed=seed, weights=weights)
     except WeightsError as error:
         raise InputError(str(error)) from error
     except OSError as error:
