@@ -16,6 +16,7 @@ from separable.benchmarks.report import heading
 _OURS, _PEERS = "#c0392b", "#7f8c8d"
 _ROW_INCHES = 0.28
 _WIDTH_INCHES = 8.0
+_LABEL_LETTERS = 40
 # Text stays text, which is small and can be selected; a fixed salt gives the same bytes for the same data.
 _style = partial(
     rc_context, {"svg.fonttype": "none", "svg.hashsalt": "separable", "font.family": "sans-serif", "font.size": 9}
@@ -49,7 +50,7 @@ def layers_plot(model: str, layers: Sequence[LayerTime]) -> str:
     with _style():
         figure = Figure(figsize=(_WIDTH_INCHES, _ROW_INCHES * (len(shown) + 2)), layout="constrained")
         axes = figure.subplots()
-        labels = [f"{index} {layer.name}" for index, layer in enumerate(shown)]
+        labels = [f"{index} {_short(layer.name)}" for index, layer in enumerate(shown)]
         bars = axes.barh(labels, [100 * layer.peak_share for layer in shown], color=_OURS)
         axes.bar_label(bars, [f"{layer.milliseconds:.3f} ms" for layer in shown], padding=3)
         # Winograd's and Strassen's algorithms need fewer multiply-adds than are counted.
@@ -58,6 +59,12 @@ def layers_plot(model: str, layers: Sequence[LayerTime]) -> str:
         axes.invert_yaxis()
         axes.set_title(f"{model}, 1 thread: % of the FMA peak", loc="left")
         return _to_svg(figure)
+
+
+def _short(nodes: str) -> str:
+    """The last of a kernel's nodes, or how its name ends: labels shall leave room for bars."""
+    name = nodes.rpartition("+")[2]
+    return name if len(name) <= _LABEL_LETTERS else f"…{name[1 - _LABEL_LETTERS :]}"
 
 
 def _to_svg(figure: Figure) -> str:
