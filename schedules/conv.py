@@ -431,15 +431,16 @@ def schedule(sch: s_tir.Schedule, tile: Tile, images: int, parts: int, two_loops
     outer = [row_o, column_o, panel] if reads_plain or tile.pixels_outer else [panel, row_o, column_o]
     outer = outer if image is None else [image, *outer]
     inner = [*step[:-1], *register_order(k_i, (row_i, column_i), co_i, lane_operands)]
+    taps = [ky, kx]
     if reads_plain and lane_operands:
         # Neighbouring columns share the vectors of a plain image.
         sch.reorder(*outer, ky, *reduction, *step[:-1], k_i, kx, co_i, row_i, column_i, c)
         inner = [k_i, kx, co_i, row_i, column_i]
-    elif reads_plain:
-        # Outermost, as neighbouring taps of a row share pixels, which LLVM would hold in registers that sums need.
-        sch.reorder(*outer, kx, ky, *reduction, *inner, c)
     else:
-        sch.reorder(*outer, ky, kx, *reduction, *inner, c)
+        if reads_plain:
+            # Neighbouring taps of a row share pixels, which LLVM would hold in registers that sums need.
+            taps = [kx, ky]
+        sch.reorder(*outer, *taps, *reduction, *inner, c)
     if reads_plain:
         item = row_o
         innermost = panel
@@ -463,7 +464,7 @@ def schedule(sch: s_tir.Schedule, tile: Tile, images: int, parts: int, two_loops
     depth = len(sch.get_loops(acc)) - 6 - len(reduction) - len(step)
     sch.reverse_compute_at(y, innermost)
     unroll_and_vectorize(sch, sch.get_loops(y)[depth:])
-    initialise_before(sch, acc, kx if reads_plain and not lane_operands else ky)
+    initialise_before(sch, acc, taps[0])
 
 
 def build(w: Conv, target: Target, tile: Tile | None = None) -> Kernel:
