@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from separable.compiler._tvm import tvm
 from separable.compiler.emit.c_source import step_threads
 from separable.compiler.emit.kernel import LoweredKernel
-from separable.compiler.emit.listing import assembly, mixes_of
+from separable.compiler.emit.listing import mixes_of
+from separable.compiler.emit.object_file import assembly
 from separable.compiler.errors import NoEstimate
 from separable.compiler.options import CompileOptions
 from separable.compiler.pipeline import Built, Phases, Progress, build_model, resolve_target
@@ -144,11 +144,10 @@ def code_mixes(
         built: the scheduled model.
         advance: called with (kernels done, kernels in total).
     """
-    target = tvm.target.Target(dict(built.target.tvm))
     mixes = {}
     for index, kernel in enumerate(built.scheduled.kernels):
         if isinstance(kernel.lowered, LoweredKernel):
-            mixes[kernel.name] = mixes_of(assembly(kernel.lowered, target))
+            mixes[kernel.name] = mixes_of(assembly([kernel.lowered], built.target))
         advance(index + 1, len(built.scheduled.kernels))
     return mixes
 

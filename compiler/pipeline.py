@@ -19,8 +19,8 @@ import separable
 from separable.compiler._tvm import tvm
 from separable.compiler.emit.bundle import staged_folder
 from separable.compiler.emit.c_source import OPS, RUNTIME, called_sources, header_source, model_source
-from separable.compiler.emit.kernel import build_object
 from separable.compiler.emit.link import code_bytes, library_sizes, link_library
+from separable.compiler.emit.object_file import build_object
 from separable.compiler.emit.weights import pack_weights, write_weights
 from separable.compiler.errors import InvalidModel, UnknownTarget
 from separable.compiler.importer import Imported, import_model
@@ -355,13 +355,12 @@ def verified(library: Path, model: Path) -> dict[str, Any]:
 
 def _kernel_objects(built: Built, work: Path, advance: Callable[[int, int], None]) -> list[Path]:
     """Compile the kernels, a few at a time so that progress can be shown."""
-    tvm_target = tvm.target.Target(dict(built.target.tvm))
     kernels = built.scheduled.kernels
     objects: list[Path] = []
     for index, kernel in enumerate(kernels):
         if not isinstance(kernel.lowered, Call):
             objects.append(work / f"{kernel.name}.o")
-            build_object([kernel.lowered], tvm_target, str(objects[-1]))
+            build_object([kernel.lowered], built.target, objects[-1])
         advance(index + 1, len(kernels))
     return objects
 

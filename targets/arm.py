@@ -61,8 +61,9 @@ CORTEX_A53 = replace(
     features=_V8_0_ONLY,
     # Two 64-bit pipes: one 128-bit FMLA per cycle, its product reaches the accumulator after 4 cycles; a 128-bit load
     # takes the load pipe for two [ncnn, llvm]. 512 KiB of L2 for four cores (Raspberry Pi 3:
-    # 1.2 GHz, 32 bits of LPDDR2-900, 3.6 GB/s nominal).
+    # 1.2 GHz, 32 bits of LPDDR2-900, 3.6 GB/s nominal). A load of 64 bits takes a cycle without a multiply-add [ncnn].
     fma_per_cycle=1,
+    half_loads="apart",
     ghz=1.2,
 )
 
@@ -72,8 +73,9 @@ CORTEX_A55 = replace(
     cpu="cortex-a55",
     features=_NO_CRYPTO,
     isa=_V8_2,
-    # FMLA Q-form: one per cycle, latency 4; loads of 64 bits per cycle [sog, llvm]. 128 KiB private L2, 1 MiB L3
-    # (Snapdragon 845: 1.8 GHz; the bus is wide enough for the big cores, a small one fills a quarter of it).
+    half_loads="beside",
+    # FMLA Q-form: one per cycle, latency 4; loads of 64 bits per cycle [sog, llvm], beside it [ncnn]. 128 KiB of L2, 1
+    # MiB of L3 (Snapdragon 845: 1.8 GHz; the bus is wide enough for the big cores, a small one fills a quarter of it).
     l3_bytes=1 * MIB,
     l2_cores=1,
     ghz=1.8,
@@ -91,6 +93,7 @@ CORTEX_A72 = replace(
     fma_latency=3,
     issue_per_cycle=3,
     loads_per_cycle=1,
+    half_loads="",
     ghz=1.5,
     memory_gb_per_s=4.5,
     chip_gb_per_s=5.5,

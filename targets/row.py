@@ -52,6 +52,8 @@ class Target:
         memory_gb_per_s: what one core copies from and to memory, 10^9 bytes per second, both ways counted.
         chip_gb_per_s: the same of all cores together.
         in_order: whether instructions start in program order, so that loads must be placed well ahead of their use.
+        half_loads: where loads of whole vectors stop a core in program order, how those of half a vector start: beside
+            a multiply-add, or apart from one; empty: whole vectors are loaded.
         core_class: what the core is built for: the small and the big cores of a phone, or a server/desktop.
         panel_channels: output channels that lie together in the packed weights of convolutions: what the variants of
             one library agree on, so that each weight is stored once; 0: as many as suit the kernel.
@@ -86,6 +88,7 @@ class Target:
     chip_gb_per_s: float
     in_order: bool
     core_class: CoreClass
+    half_loads: Literal["", "apart", "beside"] = ""
     panel_channels: int = 0
     llvm_options: tuple[str, ...] = ()
     element_bits: int = 32

@@ -101,13 +101,6 @@ def lower_kernel(
     return _to_c_function(mod[name], name)
 
 
-def build_object(kernels: Sequence[LoweredKernel], target: tvm.target.Target, path: str) -> None:
-    """Compile kernels with LLVM into one relocatable object file at ``path``."""
-    mod = tvm.IRModule({kernel.func.attrs["global_symbol"]: kernel.func for kernel in kernels})
-    mod = tirx_passes.BindTarget(target)(mod)
-    tvm.get_global_func("target.build.llvm")(mod, target).write_to_file(path, "o")
-
-
 def _redirect_stores(func: tirx.PrimFunc, output_shape: Sequence[int], store_at: IndexMap) -> tirx.PrimFunc:
     """``output[i] = value`` => ``buffer[store_at(i)] = value``, with ``buffer`` in the output's place."""
     output = func.params[-1]

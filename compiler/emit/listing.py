@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from separable.compiler._tvm import tvm
-from separable.compiler.emit.kernel import LoweredKernel
 from separable.schedules.cost import Mix
 
 _LABEL = re.compile(r"^(\.L\w+):")
@@ -21,12 +19,6 @@ _VECTOR = re.compile(r"%[xyz]mm|\b[qv]\d|\bd\d|\{d\d")
 _PRODUCT = re.compile(r"^(?:vfn?m(?:add|sub)\d+[ps]s|mul[ps]s|vmul[ps]s|fml[as]|vfm[as]\.f32|vml[as]\.f32|vmul\.f32)$")
 _NOT_MOVED = ("prefetch", "prfm", "pld", "lea")
 _STORE = re.compile(r"^(?:st[rpu1]|stur|vst)")
-
-
-def assembly(kernel: LoweredKernel, target: tvm.target.Target) -> str:
-    """LLVM's assembly of one kernel."""
-    mod = tvm.tirx.transform.BindTarget(target)(tvm.IRModule({kernel.func.attrs["global_symbol"]: kernel.func}))
-    return str(tvm.get_global_func("target.build.llvm")(mod, target).inspect_source("asm"))
 
 
 def mixes_of(text: str) -> tuple[Mix, ...]:

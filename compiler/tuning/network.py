@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from separable.compiler._tvm import tvm
 from separable.compiler.emit.c_source import OPS, called_sources, model_source
-from separable.compiler.emit.kernel import LoweredKernel, build_object
+from separable.compiler.emit.kernel import LoweredKernel
+from separable.compiler.emit.object_file import build_object
 from separable.compiler.emit.weights import pack_weights, write_weights
 from separable.compiler.inputs import random_inputs
 from separable.compiler.pipeline import Built
@@ -156,7 +156,6 @@ class NetworkBench:
         self._folder = folder
         self._threads, self._cpus, self._rounds = threads, cpus, rounds
         self._linker = StaticLinker(built.target, folder)
-        self._llvm = tvm.target.Target(dict(built.target.tvm))
         self._objects: dict[tuple[Workload, object], Path] = {}
         self._serial = 0
         self._files, self._outputs = self._write_data(model)
@@ -277,7 +276,7 @@ class NetworkBench:
         if key not in self._objects:
             self._objects[key] = self._folder / f"network_kernel_{len(self._objects)}.o"
             assert isinstance(kernel.lowered, LoweredKernel)
-            build_object([kernel.lowered], self._llvm, str(self._objects[key]))
+            build_object([kernel.lowered], self.built.target, self._objects[key])
         return self._objects[key]
 
     def _write_data(self, model: Path) -> tuple[Mapping[str, Path], str]:

@@ -16,7 +16,8 @@ import numpy as np
 import tvm
 from numpy.typing import NDArray
 
-from separable.compiler.emit.kernel import LoweredKernel, build_object, lower_kernel
+from separable.compiler.emit.kernel import LoweredKernel, lower_kernel
+from separable.compiler.emit.object_file import build_object
 from separable.schedules import registry
 from separable.schedules.kernel import Array, Kernel
 from separable.schedules.overread import overread_bytes
@@ -112,10 +113,10 @@ class CompiledKernel:
         target = target or detect_host()
         self.kernel = kernel
         self.dtype = str(kernel.func.params[-1].ty.dtype)
-        self.lowered, llvm = lower(kernel, target)
+        self.lowered, _ = lower(kernel, target)
         with tempfile.TemporaryDirectory() as folder:
             obj, library = Path(folder) / "kernel.o", Path(folder) / "kernel.so"
-            build_object([self.lowered], llvm, str(obj))
+            build_object([self.lowered], target, obj)
             compile_and_link(library, target=target, objects=[obj], flags=["-shared", "-lm"])
             name = str(self.lowered.func.attrs["global_symbol"])
             self.function = getattr(ctypes.CDLL(str(library)), name)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pytest
 
 from separable.compiler._tvm import tvm
-from separable.compiler.emit.kernel import build_object
+from separable.compiler.emit.object_file import build_object
 from separable.schedules import registry
 from separable.schedules.call import Call
 from separable.schedules.tensor import Blocked, Plain
@@ -48,12 +49,12 @@ def test_builds_with_the_default_and_with_a_given_tile(kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["arm64", "arm64:cortex-a55", "arm64:cortex-a76"])
-def test_compiles_for_arm64(name: str, tmp_path: pytest.TempPathFactory) -> None:
+def test_compiles_for_arm64(name: str, tmp_path: Path) -> None:
     target = find_target(name)
     lowered = [lower(registry.build_kernel(w, target), target) for w in one_of_each(target.lanes).values()]
-    path = f"{tmp_path}/kernels.o"
-    build_object([kernel for kernel, _ in lowered], tvm.target.Target(dict(target.tvm)), path)
-    with open(path, "rb") as file:
+    path = tmp_path / "kernels.o"
+    build_object([kernel for kernel, _ in lowered], target, path)
+    with path.open("rb") as file:
         header = file.read(20)
     assert header[:4] == b"\x7fELF"
     assert int.from_bytes(header[18:20], "little") == 183  # EM_AARCH64

@@ -13,7 +13,8 @@ from elftools.elf.sections import SymbolTableSection
 from tvm import s_tir, te, tirx
 
 from separable.compiler._tvm import tvm
-from separable.compiler.emit.kernel import STACK_BYTES, LoweredKernel, build_object, lower_kernel
+from separable.compiler.emit.kernel import STACK_BYTES, LoweredKernel, lower_kernel
+from separable.compiler.emit.object_file import build_object
 from separable.compiler.exprs import Array
 from separable.schedules.kernel import IndexMap, same_index
 from separable.targets.host import detect_host
@@ -63,7 +64,7 @@ class Runnable:
     def __init__(self, kernel: LoweredKernel, folder: Path) -> None:
         target = detect_host()
         obj, library = folder / "kernel.o", folder / "kernel.so"
-        build_object([kernel], llvm(target), str(obj))
+        build_object([kernel], target, obj)
         compile_and_link(library, target=target, objects=[obj], flags=["-shared"])
         self.scratch = np.zeros(kernel.scratch_bytes + 64, np.uint8)
         self.function = ctypes.CDLL(str(library)).kernel
@@ -119,7 +120,7 @@ def test_a_single_item_has_no_loop_to_split() -> None:
 @pytest.mark.parametrize("target", ["x86-64-v2", "arm64"])
 def test_an_object_defines_its_kernel_and_nothing_else(target: str, tmp_path: Path) -> None:
     row = find_target(target)
-    build_object([lower(scale_by_two(), (ROWS, COLUMNS))], llvm(row), str(tmp_path / "kernel.o"))
+    build_object([lower(scale_by_two(), (ROWS, COLUMNS))], row, tmp_path / "kernel.o")
     with (tmp_path / "kernel.o").open("rb") as file:
         elf = ELFFile(file)
         assert elf["e_machine"] == {"x86_64": "EM_X86_64", "aarch64": "EM_AARCH64"}[row.arch]
