@@ -147,7 +147,7 @@ def code_mixes(
     mixes = {}
     for index, kernel in enumerate(built.scheduled.kernels):
         if isinstance(kernel.lowered, LoweredKernel):
-            mixes[kernel.name] = mixes_of(assembly([kernel.lowered], built.target))
+            mixes[kernel.name] = mixes_of(assembly([kernel.lowered], built.target), built.target)
         advance(index + 1, len(built.scheduled.kernels))
     return mixes
 

@@ -38,12 +38,14 @@ class Mix:
         stores: vectors stored: spilled sums and operands, and where the loop holds the epilogue its results.
         instructions: all instructions.
         products: multiply-adds of one iteration.
+        cycles: what the loop takes for each of them, all data in L1, where the core's rules of issue are known.
     """
 
     loads: float
     stores: float
     instructions: float
     products: int
+    cycles: float | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,8 @@ def core_cycles(cost: Cost, target: Target, mixes: Sequence[Mix] = ()) -> float:
         instructions / target.issue_per_cycle,
         power=_OVERLAP_IN_ORDER if target.in_order else _OVERLAP,
     )
+    if mix is not None and mix.cycles is not None:
+        loop = cost.products * mix.cycles
     ends = max(_moves(0, end_stores, target), operations / target.fma_per_cycle)
     return loop + ends + _START * cost.tiles + cost.scattered
 

@@ -21,6 +21,9 @@ LOAD_LATENCY, INSERT_LATENCY = 4, 2
 _FULL_LOAD_CYCLES = 2
 _ITERATIONS = 8
 _REGISTER = re.compile(r"\b([vqdxw])(\d+)")
+_LOAD = re.compile(
+    r"^(?:ldu?r\s+(?P<kind>[qdx])|ldp\s+q)\d+,\s*(?:q\d+,\s*)?\[x\d+(?:,\s*#-?\d+)?\](?P<step>,\s*#-?\d+)?$"
+)
 _LANE_FROM_GENERAL = re.compile(r"^(?:mov|ins)\s+v\d+\.d\[1\],\s*x\d+$")
 _ACCUMULATE = re.compile(r"^fml[as]\s")
 _BRANCH = re.compile(r"^(?:b|b\.\w+|cbn?z|tbn?z)\s")
@@ -66,14 +69,10 @@ def parse(text: str) -> Instruction | None:
         return Instruction(Unit.BRANCH, registers, ())
     if operation == "prfm":
         return Instruction(Unit.GENERAL_LOAD, registers, ())
-    if operation in ("ldr", "ldur", "ldp"):
-        targets, pointer = registers[:-1], registers[-1]
-        kind = text.split(None, 1)[1][0]
-        units = {"q": Unit.FULL_LOAD, "d": Unit.HALF_LOAD, "x": Unit.GENERAL_LOAD}
-        if kind not in units or (operation == "ldp" and kind != "q") or "sp" in text:
-            return None
-        moves_pointer = "]," in text or text.endswith("!")
-        return Instruction(units[kind], (pointer,), (*targets, pointer) if moves_pointer else targets)
+    if load := _LOAD.match(text):
+        *targets, pointer = registers
+        unit = {"q": Unit.FULL_LOAD, "d": Unit.HALF_LOAD, "x": Unit.GENERAL_LOAD}[load["kind"] or "q"]
+        return Instruction(unit, (pointer,), (*targets, pointer) if load["step"] else tuple(targets))
     if _LANE_FROM_GENERAL.match(text):
         return Instruction(Unit.INSERT, registers, registers[:1])
     if _ACCUMULATE.match(text):

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from separable.compiler.emit import dual_issue
 from separable.schedules.cost import Mix
+from separable.targets.row import Target
 
 _LABEL = re.compile(r"^(\.L\w+):")
 _BRANCH = re.compile(r"^(?:j\w+|b|b\.\w+|b(?:eq|ne|lt|le|gt|ge|hs|lo|hi|ls|mi|pl)|cbn?z|tbn?z)$")
-_COMMENT = re.compile(r"\s*(?:#|//|@).*")
+_COMMENT = re.compile(r"\s*(?:# |//|@).*")  # an immediate operand follows its # at once
 _VECTOR = re.compile(r"%[xyz]mm|\b[qv]\d|\bd\d|\{d\d")
 # Where there is no fused multiply-add, the multiplication stands for it.
 _PRODUCT = re.compile(r"^(?:vfn?m(?:add|sub)\d+[ps]s|mul[ps]s|vmul[ps]s|fml[as]|vfm[as]\.f32|vml[as]\.f32|vmul\.f32)$")
@@ -21,9 +23,14 @@ _NOT_MOVED = ("prefetch", "prfm", "pld", "lea")
 _STORE = re.compile(r"^(?:st[rpu1]|stur|vst)")
 
 
-def mixes_of(text: str) -> tuple[Mix, ...]:
-    """The mix of every innermost loop with multiply-adds, the most of them first."""
-    mixes = [mix for mix in map(_mix, innermost_loops(text)) if mix is not None]
+def mixes_of(text: str, target: Target) -> tuple[Mix, ...]:
+    """The mix of every innermost loop with multiply-adds, the most of them first.
+
+    Args:
+        text: assembly.
+        target: whose cycles are counted too, where the issue rules of its core are known.
+    """
+    mixes = [mix for loop in innermost_loops(text) if (mix := _mix(loop, target)) is not None]
     return tuple(sorted(mixes, key=lambda mix: -mix.products))
 
 
@@ -53,13 +60,14 @@ def innermost_loops(text: str) -> list[Sequence[str]]:
     return [instructions[start : stop + 1] for start, stop in inner]
 
 
-def _mix(loop: Sequence[str]) -> Mix | None:
+def _mix(loop: Sequence[str], target: Target) -> Mix | None:
     products = sum(_PRODUCT.match(_split(instruction)[0]) is not None for instruction in loop)
     if not products:
         return None
     moved = [_moved(*_split(instruction)) for instruction in loop]
     loads, stores = (sum(column) for column in zip(*moved, strict=True))
-    return Mix(loads / products, stores / products, len(loop) / products, products)
+    cycles = dual_issue.cycles(loop, target) if target.half_loads else None
+    return Mix(loads / products, stores / products, len(loop) / products, products, cycles and cycles / products)
 
 
 def _split(instruction: str) -> tuple[str, str]:

@@ -18,6 +18,8 @@ SEEDS = {
     "x86-64-v3": range(16, 19),
     "x86-64-v2": range(19, 21),
     "arm64:generic": range(21, 26),
+    "arm64:cortex-a53": range(30, 32),
+    "arm64:cortex-a55": range(32, 35),
     "armv7": range(26, 28),
     "armv7:cortex-a7": range(28, 30),
 }
@@ -26,6 +28,8 @@ MORE_SEEDS = {
     "x86-64-v3": range(180, 220),
     "x86-64-v2": range(220, 250),
     "arm64:generic": range(250, 290),
+    "arm64:cortex-a53": range(310, 330),
+    "arm64:cortex-a55": range(330, 370),
     "armv7": range(290, 300),
     "armv7:cortex-a7": range(300, 310),
 }

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from separable.compiler.emit.listing import innermost_loops, mixes_of
+from separable.targets.table import find_target
+
+ANY = find_target("x86-64-v3")
 
 X86 = """
 kernel:
@@ -67,7 +72,7 @@ kernel:
 def test_loads_and_stores_of_vectors_count_and_nothing_else(
     text: str, products: int, loads: int, stores: int, instructions: int
 ) -> None:
-    (mix,) = mixes_of(text)
+    (mix,) = mixes_of(text, ANY)
     assert mix.products == products
     assert (mix.loads * products, mix.stores * products) == (loads, stores)
     assert mix.instructions * products == instructions
@@ -82,9 +87,18 @@ def test_a_loop_around_another_is_not_innermost() -> None:
 def test_the_loop_with_the_most_products_comes_first_and_those_without_are_left_out() -> None:
     short = ".LBB1_1:\n\tvmulps\t%zmm1, %zmm2, %zmm3\n\tjne\t.LBB1_1\n"
     copy = ".LBB2_1:\n\tvmovups\t(%rsi), %zmm4\n\tvmovups\t%zmm4, (%rdi)\n\tjne\t.LBB2_1\n"
-    assert [mix.products for mix in mixes_of(short + copy + X86)] == [2, 1]
-    assert mixes_of(copy) == ()
+    assert [mix.products for mix in mixes_of(short + copy + X86, ANY)] == [2, 1]
+    assert mixes_of(copy, ANY) == ()
 
 
 def test_code_without_a_loop_has_no_mix() -> None:
-    assert mixes_of("kernel:\n\tvfmadd231ps\t%zmm4, %zmm5, %zmm0\n\tjmp\t.LBB0_9\n.LBB0_9:\n\tretq\n") == ()
+    code = "kernel:\n\tvfmadd231ps\t%zmm4, %zmm5, %zmm0\n\tjmp\t.LBB0_9\n.LBB0_9:\n\tretq\n"
+    assert mixes_of(code, ANY) == ()
+
+
+def test_cycles_are_counted_where_the_rules_of_issue_are_known() -> None:
+    code = re.sub(r"\n\tst.*", "", ARM64)
+    assert mixes_of(code, find_target("arm64:cortex-a76"))[0].cycles is None
+    (mix,) = mixes_of(code, find_target("arm64:cortex-a55"))
+    assert mix.cycles is not None
+    assert mix.cycles * mix.products >= 2 * 3 + mix.products  # three vectors, each two cycles
