@@ -50,7 +50,7 @@ def main(
     try:
         with tempfile.TemporaryDirectory(prefix="separable-") as folder:
             for model in parse_models(models):
-                path = _file(model, Path(folder))
+                path = model_file(model, Path(folder))
                 for target in targets.split(","):
                     counts = count_instructions(path, target.strip(), precision)
                     table.add_row(*row_of(model_name(model), target, counts))
@@ -60,7 +60,8 @@ def main(
     console.print(table)
 
 
-def _file(model: MobileNetV1 | Path, folder: Path) -> Path:
+def model_file(model: MobileNetV1 | Path, folder: Path) -> Path:
+    """The ONNX file of a model; a network of the zoo is exported to ``folder``."""
     if isinstance(model, Path):
         return model
     # Only here: it needs torch, which files do not.

@@ -60,8 +60,13 @@ def innermost_loops(text: str) -> list[Sequence[str]]:
     return [instructions[start : stop + 1] for start, stop in inner]
 
 
+def multiply_adds(loop: Sequence[str]) -> int:
+    """Vector multiply-adds among instructions."""
+    return sum(_PRODUCT.match(_split(instruction)[0]) is not None for instruction in loop)
+
+
 def _mix(loop: Sequence[str], target: Target) -> Mix | None:
-    products = sum(_PRODUCT.match(_split(instruction)[0]) is not None for instruction in loop)
+    products = multiply_adds(loop)
     if not products:
         return None
     moved = [_moved(*_split(instruction)) for instruction in loop]
