@@ -1,4 +1,4 @@
-"""``python -m benchmarks.loops``: cycles of the loops over sums on a core in program order, in LLVM's order and in ours."""
+"""``python -m benchmarks.loops``: cycles of loops over sums on a core in program order, LLVM's and ours."""
 
 from __future__ import annotations
 
@@ -68,9 +68,7 @@ def _loops(kernel: LoweredKernel, target: Target) -> list[Sequence[str]]:
 
 @app.command()
 def main(
-    models: Annotated[
-        str, typer.Option(help="Networks of the zoo and ONNX files, with commas between.")
-    ] = "v1-1.0-224",
+    models: Annotated[str, typer.Option(help="Networks of the zoo, ONNX files; commas between.")] = "v1-1.0-224",
     target: Annotated[str, typer.Option(help="arm64:cortex-a53 or arm64:cortex-a55.")] = "arm64:cortex-a55",
     precision: Annotated[str, typer.Option(help="fp32, or fp16 for cores that have it.")] = "fp32",
 ) -> None:
