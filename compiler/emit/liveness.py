@@ -65,7 +65,8 @@ def live_after(lines: Sequence[str], index: int, registers: Iterable[str]) -> se
 
 
 def _overwrites(operation: str, operands: str) -> bool:
-    """Whether an instruction leaves nothing of its first operand: all but lanes, which end in ``]``."""
+    """Whether an instruction leaves nothing of its first operand, a whole vector register."""
     first = operands.partition(",")[0]
-    whole_move = operation == "mov" and ".16b" in first
-    return whole_move or (_OVERWRITES.match(operation) is not None and not first.endswith("]"))
+    if operation == "mov":
+        return ".16b" in first
+    return all((_OVERWRITES.match(operation), _VECTOR.match(first), not first.endswith("]")))

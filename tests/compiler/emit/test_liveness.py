@@ -35,6 +35,8 @@ def test_what_is_read_is_live_and_what_is_written_first_is_not() -> None:
         "str\tq7, [x0]",
         "stp\td7, d8, [sp]",
         "fcvtn2\tv7.8h, v1.4s",
+        "fmov\tx9, d7",
+        "mov\tw9, v7.s[0]",
     ],
 )
 def test_what_keeps_a_part_of_the_old_value_reads_it(instruction: str) -> None:
