@@ -1,9 +1,8 @@
 """A loop over sums, scheduled for a core that starts instructions in program order.
 
-The multiply-adds go in LLVM's order or in one that frees operands earlier. Each loaded vector becomes two loads of 64
-bits and an insertion, which start as soon as a register is free, beside a multiply-add. The first vectors of an
-iteration are loaded while the one before it ends. Which order, and how many vectors ahead, is tried: the schedule with
-the fewest cycles wins, as ``dual_issue.cycles`` counts them.
+The multiply-adds keep LLVM's order. Each loaded vector becomes two loads of 64 bits and an insertion, which start as
+soon as a register is free, beside a multiply-add. The first vectors of an iteration are loaded while the one before it
+ends: how many is tried, and the schedule with the fewest cycles wins, as ``dual_issue.cycles`` counts them.
 
 What the loop computes, in which order each sum is added up, and what later code finds in registers stays as it is. A
 loop with anything else in it (stores, conversions, calls) cannot be scheduled.
@@ -42,6 +41,9 @@ _STUCK = 32
 
 _MOST_AHEAD = 8
 """Vectors that are loaded for the next iteration."""
+
+_LOW = 16
+"""Registers whose lanes of float16 can be factors, from the first."""
 
 _NOT_LOADED = 1 << 30
 
@@ -91,16 +93,14 @@ def schedule_loop(
         CannotSchedule: the loop has something in it that is not understood, or LLVM's own order is about as fast.
     """
 
-    def tried(order_of: _Order, ahead: int) -> tuple[float, Schedule | None]:
-        loop = _take_apart(body, kept)
+    def tried(ahead: int) -> tuple[float, Schedule | None]:
         try:
-            schedule = _Scheduler(loop, order_of(loop.products), ahead, spare, temporaries, target).run()
+            schedule = _Scheduler(_take_apart(body, kept), ahead, spare, temporaries, target).run()
         except _NoRoom:
             return math.inf, None
         return cycles(schedule.loop(body[-1]), target) or math.inf, schedule
 
-    order = min(_ORDERS, key=lambda order_of: tried(order_of, 0)[0])
-    taken, fastest = min((tried(order, ahead) for ahead in range(_MOST_AHEAD + 1)), key=lambda outcome: outcome[0])
+    taken, fastest = min(map(tried, range(_MOST_AHEAD + 1)), key=lambda outcome: outcome[0])
     if fastest is None or taken + _LEAST_GAIN > (cycles(body, target) or 0.0):
         raise CannotSchedule
     return fastest
@@ -114,6 +114,7 @@ class _Value:
         base, offset: where from, with pointers as they are when the iteration begins.
         home: the register that LLVM gave it.
         is_final: whether it must end in that register, as code after the loop reads it.
+        is_low: whether it must be in the lower half of the registers, as lanes of float16 must.
         uses: multiply-adds that still need it.
         register, temporary: where its lower and its upper half go, once they are loaded.
         low_ready, high_ready: the cycles in which the halves are there.
@@ -124,6 +125,7 @@ class _Value:
     offset: int
     home: str
     is_final: bool = False
+    is_low: bool = False
     uses: int = 0
     register: str = ""
     temporary: str = ""
@@ -142,7 +144,6 @@ class _Product:
     total: str
     a: _Value | str
     b: _Value | str
-    step: int
 
     @property
     def values(self) -> list[_Value]:
@@ -177,14 +178,13 @@ def _take_apart(body: Sequence[str], kept: Collection[str]) -> _Loop:
     loop = _Loop()
     current: dict[str, _Value] = {}
     moved: Counter[str] = Counter()
-    steps: Counter[str] = Counter()
+    sums: set[str] = set()
     written: set[str] = set()
     for text in body[:-1]:
         if match := _PRODUCT.match(text):
             a, b = (current.get(match[operand], match[operand]) for operand in ("a", "b"))
-            product = _Product(match["name"], match["type"], match["suffix"], match["sum"], a, b, steps[match["sum"]])
-            steps[match["sum"]] += 1
-            loop.products.append(product)
+            loop.products.append(_Product(match["name"], match["type"], match["suffix"], match["sum"], a, b))
+            sums.add(match["sum"])
         elif (match := _LOAD.match(text)) and match["base"] not in written:
             offset = int(match["offset"] or 0) + moved[match["base"]]
             for index, register in enumerate(number for number in match.group("first", "second") if number):
@@ -208,13 +208,15 @@ def _take_apart(body: Sequence[str], kept: Collection[str]) -> _Loop:
     for product in loop.products:
         for value in product.values:
             value.uses += 1
+        if isinstance(product.b, _Value) and product.suffix.startswith("h"):
+            product.b.is_low = True
     understood = (
         loop.values
         and loop.products
         and all(value.uses for value in loop.values)
         and all(_NEAREST <= value.offset <= _FARTHEST and value.offset % 8 == 0 for value in loop.values)
-        and not loaded & (steps.keys() | plain)
-        and not plain & steps.keys()
+        and not loaded & (sums | plain)
+        and not plain & sums
     )
     if not understood:
         raise CannotSchedule
@@ -231,38 +233,6 @@ def _written(text: str) -> tuple[str, ...]:
     return instruction.writes if instruction else ()
 
 
-def _as_it_is(products: Sequence[_Product]) -> list[_Product]:
-    """LLVM's order."""
-    return list(products)
-
-
-def _operands_freed_early(products: Sequence[_Product]) -> list[_Product]:
-    """Step by step, and in a step first what needs the operand with the fewest uses left."""
-    left = {value: value.uses for product in products for value in product.values}
-    order = []
-    for step in range(max(product.step for product in products) + 1):
-        waiting = [product for product in products if product.step == step]
-        while waiting:
-            following = min(waiting, key=lambda product: min((left[value] for value in product.values), default=0))
-            waiting.remove(following)
-            for value in following.values:
-                left[value] -= 1
-            order.append(following)
-    return order
-
-
-def _lane_by_lane(products: Sequence[_Product]) -> list[_Product]:
-    """Step by step, and in a step one pixel after the other."""
-    turns: dict[_Value | str, int] = {}
-    for product in products:
-        turns.setdefault(product.b, len(turns))
-    return sorted(products, key=lambda product: (product.step, turns[product.b]))
-
-
-_Order = Callable[[Sequence[_Product]], list[_Product]]
-_ORDERS: tuple[_Order, ...] = (_as_it_is, _operands_freed_early, _lane_by_lane)
-
-
 class _Scheduler:
     """The core, cycle by cycle: a multiply-add if its operands are there, and beside it what else can start.
 
@@ -273,18 +243,17 @@ class _Scheduler:
     def __init__(
         self,
         loop: _Loop,
-        order: Sequence[_Product],
         count_ahead: int,
         spare: Collection[str],
         temporaries: Sequence[str],
         target: Target,
     ) -> None:
         self.target = target
-        self.order = list(reversed(order))
-        self.length = len(order)
+        self.products = list(reversed(loop.products))
+        self.length = len(loop.products)
         self.chain = list(loop.chain)
         self.first_use: dict[_Value, int] = {}
-        for index, product in enumerate(order):
+        for index, product in enumerate(loop.products):
             for value in product.values:
                 self.first_use.setdefault(value, index)
         in_turn = sorted(loop.values, key=self.first_use.__getitem__)
@@ -292,8 +261,9 @@ class _Scheduler:
         self.inserting: list[_Value] = []
         self.free = {value.home for value in loop.values}.union(spare)
         self.temporaries = list(temporaries)
+        self.reserved = {value.home: self.first_use[value] for value in loop.values if value.is_final}
         self.ahead = self._place_ahead(in_turn[:count_ahead])
-        self.reserved = {value.home: self.first_use[value] for value in [*loop.values, *self.ahead] if value.is_final}
+        self.reserved |= {value.home: self.first_use[value] for value in self.ahead}
         self.sums: dict[str, int] = {}
         self.now = 0
         self.head: list[str] | None = None
@@ -303,16 +273,15 @@ class _Scheduler:
     def _place_ahead(self, values: Sequence[_Value]) -> list[_Value]:
         """Give the first values registers, in which those of the next iteration then have to end."""
         following = []
-        for index, (value, register) in enumerate(zip(values, sorted(self.free), strict=False)):
-            if value.is_final:
+        for index, value in enumerate(values):
+            register = self._register_for(value)
+            if not register or value.is_final:
                 raise _NoRoom
             again = replace(value, home=register, is_final=True, uses=0)
             value.register, value.ready = register, 0
+            self.free.remove(register)
             self.first_use[again] = self.length + index
             following.append(again)
-        if len(following) < len(values):
-            raise _NoRoom
-        self.free.difference_update(value.home for value in following)
         return following
 
     def run(self) -> Schedule:
@@ -323,7 +292,7 @@ class _Scheduler:
         """
         ahead = tuple(f"ldr q{value.home}, [{value.base}, #{value.offset}]" for value in self.ahead)
         idle = 0
-        while self.order or self.waiting or self.inserting or self.chain or self.ahead:
+        while self.products or self.waiting or self.inserting or self.chain or self.ahead:
             before: Unit | None = None
             for _ in range(2):
                 started = self._start(before)
@@ -357,7 +326,7 @@ class _Scheduler:
         return None
 
     def _is_urgent(self) -> bool:
-        done = self.length - len(self.order)
+        done = self.length - len(self.products)
         return bool(self.waiting) and self.first_use[self.waiting[0]] - done < _URGENT
 
     def _add(self, instruction: str, value: _Value | None = None) -> None:
@@ -366,13 +335,13 @@ class _Scheduler:
             self.last_tail.append(instruction)
 
     def _multiply(self) -> bool:
-        if not self.order:
+        if not self.products:
             return False
-        product = self.order[-1]
+        product = self.products[-1]
         ready = [*(value.ready for value in product.values), self.sums.get(product.total, 0)]
         if max(ready) > self.now:
             return False
-        self.order.pop()
+        self.products.pop()
         self.sums[product.total] = self.now + self.target.fma_latency
         self._add(str(product))
         for value in product.values:
@@ -425,7 +394,8 @@ class _Scheduler:
         """A free register, at best one that no value has to end in; or none."""
         if value.is_final:
             return value.home if value.home in self.free else ""
-        return max(self.free, key=lambda register: (self.reserved.get(register, self.length), register), default="")
+        fitting = [register for register in self.free if not value.is_low or int(register) < _LOW]
+        return max(fitting, key=lambda register: (self.reserved.get(register, self.length), int(register)), default="")
 
     def _continue_chain(self) -> bool:
         if not self.chain:

@@ -29,13 +29,13 @@ from .support import (
 )
 from .test_models import MODELS, PHOTOS, photos
 
-A76 = "arm64:cortex-a76"
+A76, A55 = "arm64:cortex-a76", "arm64:cortex-a55"
 SMALL = 2e-2
 """Error of random networks of a few layers, relative to the largest value of an output; most are below 5e-3."""
 V1 = "mobilenet_v1_1.0_224"
 
-SEEDS = {A76: (8, 19, 20, 25), EMULATED_FP16: (5, 26)}
-MORE_SEEDS = {A76: range(400, 430), EMULATED_FP16: range(430, 470)}
+SEEDS = {A76: (8, 19, 20, 25), A55: (2, 24), EMULATED_FP16: (5, 26)}
+MORE_SEEDS = {A76: range(400, 430), A55: range(470, 490), EMULATED_FP16: range(430, 470)}
 
 pytestmark = pytest.mark.xdist_group("fp16")
 

@@ -96,6 +96,18 @@ def test_a_loop_computes_the_same(target: Target, style: str, pixels: int, vecto
             np.testing.assert_array_equal(after.v[unnamed], before.v[unnamed])
 
 
+def test_lanes_of_float16_stay_in_the_lower_registers() -> None:
+    """The instruction has four bits for them."""
+    code = loop_of(7, 2, "constant")
+    renamed = {f"{31 - number}": f"{15 - number}" for number in range(9)} | {f"{n}": f"{16 + n}" for n in range(14)}
+    code = re.sub(r"\b([qv])(\d+)\b", lambda match: match[1] + renamed[match[2]], code)
+    changed = split_loads(code.replace(".4s", ".8h").replace(".s[", ".h["), A55)
+    assert "ldr d" in changed
+    factors = {int(number) for number in re.findall(r"v(\d+)\.h\[", changed)}
+    assert factors <= set(range(16))
+    assert {int(number) for number in re.findall(r"ldr d(\d+)", changed)} - factors, "weights take the upper ones"
+
+
 def test_what_code_after_the_loop_reads_is_in_its_place() -> None:
     code = loop_of(8, 2, "constant").replace("\tret", "\tstr\tq31, [x5]\n\tstr\tq23, [x5, #16]\n\tret")
     changed = split_loads(code, A55)
@@ -149,7 +161,7 @@ V1_POINTWISE = [
 """Input channels, output channels and width of the pointwise layers of MobileNet V1 1.0-224 (Table 1)."""
 
 
-@pytest.mark.parametrize(("target", "least"), [(A55, 0.9), (A53, 0.78)], ids=["cortex-a55", "cortex-a53"])
+@pytest.mark.parametrize(("target", "least"), [(A55, 0.9), (A53, 0.77)], ids=["cortex-a55", "cortex-a53"])
 @pytest.mark.parametrize(("channels", "outputs", "width"), V1_POINTWISE)
 def test_pointwise_loops_keep_the_multiply_adds_busy(
     channels: int, outputs: int, width: int, target: Target, least: float
