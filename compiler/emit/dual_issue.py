@@ -8,6 +8,7 @@ a pointer's update, and on A55 a load into a vector [ncnn].
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ LOAD_LATENCY, INSERT_LATENCY = 4, 2
 """Cycles until a loaded value can be used, and one that was inserted into a vector [sog]."""
 
 _FULL_LOAD_CYCLES = 2
-_ITERATIONS = 8
+_ITERATIONS = 4
 _REGISTER = re.compile(r"\b([vqdxw])(\d+)")
 _LOAD = re.compile(
     r"^(?:ldu?r\s+(?P<kind>[qdx])|ldp\s+q)\d+,\s*(?:q\d+,\s*)?\[x\d+(?:,\s*#-?\d+)?\](?P<step>,\s*#-?\d+)?$"
@@ -61,6 +62,7 @@ class Instruction:
     writes: tuple[str, ...]
 
 
+@functools.lru_cache(maxsize=4096)
 def parse(text: str) -> Instruction | None:
     """An instruction as assembly; None for one that loops over sums do not contain."""
     registers = tuple(("x" if kind in "xw" else "v") + number for kind, number in _REGISTER.findall(text))

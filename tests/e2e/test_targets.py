@@ -18,9 +18,12 @@ from separable.compiler.emit.android import LIBC, LIBM
 from separable.compiler.emit.link import link_library
 from separable.compiler.options import CompileOptions
 from separable.compiler.pipeline import compile_model
+from separable.schedules import conv
+from separable.schedules.tensor import Plain
 from separable.targets.row import Target
 from separable.targets.table import find_target
 from separable.targets.toolchain import compile_and_link
+from tests.compiler.tiny import save_tiny
 
 from .support import HERE, ROOT, CompileLibrary, FloatArray, random_inputs, range_errors, reference
 
@@ -37,6 +40,18 @@ def test_armv7(target: str, tiny_onnx: Path, compile_library: CompileLibrary) ->
     inputs = random_inputs(library.compiled)
     for threads in (1, 2):
         assert max(range_errors(library.run(inputs, threads=threads), reference(tiny_onnx, inputs))) <= TOLERANCE
+
+
+@pytest.mark.parametrize("tile", [conv.Tile(4, 2, 1, 3, False), conv.Tile(4, 4, 2, 3, True)], ids=["4x2", "4x4"])
+def test_tall_tiles_of_the_first_convolution_on_arm64(
+    tile: conv.Tile, compile_library: CompileLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They read distant parts of the padded image, which the kernel itself has written."""
+    default = conv.default_tile
+    monkeypatch.setattr(conv, "default_tile", lambda w, target: tile if isinstance(w.x, Plain) else default(w, target))
+    library = compile_library(save_tiny(tmp_path), "arm64:generic")
+    inputs = random_inputs(library.compiled)
+    assert max(range_errors(library.run(inputs), reference(library.model, inputs))) <= TOLERANCE
 
 
 def test_armv7_without_what_the_library_needs(tiny_onnx: Path, compile_library: CompileLibrary) -> None:

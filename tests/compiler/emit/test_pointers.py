@@ -55,6 +55,17 @@ def test_a_buffer_keeps_its_pointer(func: tirx.PrimFunc) -> None:
     assert LAUNDER not in rewritten(func)
 
 
+def test_a_buffer_that_is_written_elsewhere_is_read_through_its_own_pointer() -> None:
+    """LLVM is told that what one pointer writes no other reads: it would leave out the stores."""
+    reading = loop_over([0, 2000])
+    x = reading.params[0]
+    store = tirx.BufferStore(x, tirx.const(1.0, "float32"), [tirx.const(0, "int32")])
+    text = rewritten(reading.with_body(tirx.stmt_seq(store, reading.body)))
+    assert text.count(LAUNDER) == 2
+    assert "decl_buffer" not in text
+    assert len(re.findall(r"= X\[T\.Ramp\(X_part\w* \+ i \* 100, 1, 4\)\]|= X\[T\.Ramp\(i \* 100 \+ X_part", text)) == 2
+
+
 @pytest.mark.parametrize("name", ["arm64:cortex-a53", "arm64:cortex-a76"])
 def test_a_pointwise_loop_loads_in_pairs_and_spills_nothing(name: str) -> None:
     """7 x 3 sums, 16 channels: 4 x 7 pixels and 48 weight vectors, paired where they can be."""
