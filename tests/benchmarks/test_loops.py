@@ -8,13 +8,14 @@ from typer.testing import CliRunner
 from separable.benchmarks.loops import app, loops_of
 from separable.compiler.errors import UnknownTarget
 from separable.zoo.architecture import MobileNetV1
-from separable.zoo.export import export_mobilenet_v1
+from separable.zoo.export import export_untrained
+from separable.zoo.mobilenet_v1 import MobileNetV1Network
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("loops") / "model.onnx"
-    export_mobilenet_v1(MobileNetV1(0.25, 128), path)
+    export_untrained(MobileNetV1Network(MobileNetV1(0.25, 128)), path)
     return path
 
 
