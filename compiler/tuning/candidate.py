@@ -21,6 +21,7 @@ import numpy as np
 from separable.compiler._tvm import tvm
 from separable.compiler.emit.kernel import lower_kernel
 from separable.compiler.emit.object_file import build_object
+from separable.compiler.errors import ToolchainMissing
 from separable.compiler.tuning.device import Candidate, Finished
 from separable.compiler.tuning.errors import TuningError
 from separable.compiler.tuning.program import StaticLinker
@@ -139,6 +140,8 @@ class CandidateBuilder:
             kernel = registry.build_kernel(w, self.target, tile)
             lowered = lower_kernel(kernel.func, _SYMBOL, kernel.output_shape, kernel.store_at, self._llvm)
             build_object([lowered], self.target, obj)
+        except ToolchainMissing:
+            raise
         except Exception as error:  # TVM raises many unrelated types
             raise CandidateFailed(f"{tile} cannot be compiled: {str(error).strip()[-300:]}") from error
         program = self._linker.link(stem.with_suffix(".exe"), _SOURCES, [obj])
