@@ -26,15 +26,19 @@ import numpy as np
 from tvm import s_tir, te, tirx
 
 from separable.schedules.kernel import (
+    COLUMNS,
+    NARROW,
     PREFETCH,
     Array,
     Kernel,
     as_dtype,
     initialise_before,
     largest_divisor,
+    narrow_from,
     overlapped,
     placeholder,
     round_up,
+    spread,
     start_sums_at,
     unroll_all,
     unroll_and_vectorize,
@@ -175,13 +179,14 @@ def shared_panel(w: Conv, target: Target) -> int:
 
 
 def register_tiles(
-    rows: int, columns: int, blocks: int, depth: int, target: Target, panel: int = 0
+    rows: int, columns: int, blocks: int, depth: int, target: Target, panel: int = 0, narrow: bool = True
 ) -> dict[tuple[int, int, int], float]:
     """Every register tile (rows, columns, channel vectors) that fits, with the cycles it takes for the whole layer.
 
-    Each step over k costs the larger of its FMAs (not fewer than hide the FMA latency) and its loads; tiles that
-    overlap compute twice. Where a panel of weights is too large for L1, every tile fetches it from L2
-    again: more pixels per weight are better then. If only a part of each line is needed, all of it comes.
+    Each step over k costs the larger of its FMAs (not fewer than hide the FMA latency) and its loads. Where columns are
+    no multiple of the tile's, the last ones are one narrower; what tiles overlap is computed twice. Where a panel of
+    weights is too large for L1, every tile fetches it from L2 again: more pixels per weight are better then. If only a
+    part of each line is needed, all of it comes.
 
     Args:
         rows: of the image that is walked.
@@ -190,34 +195,41 @@ def register_tiles(
         depth: products that are summed for one output: taps x input channels.
         target: registers, FMA and load rates, L1.
         panel: channel vectors of a panel of weights, of which a tile must be a multiple or a divisor; 0: any.
+        narrow: whether the last tiles may be one column narrower.
     """
     cycles: dict[tuple[int, int, int], float] = {}
     for vectors in range(1, min(blocks, 4 if rows * columns > 1 else 16) + 1):
         if panel and panel % vectors and vectors % panel:
             continue
         fetched = max(vectors, min(panel, 8 * LINE_BYTES // target.vector_bits))
+        from_l2 = 0 if depth * fetched * target.vector_bits // 8 <= target.l1_bytes // 2 else fetched
         for tile_rows in range(1, min(rows, 4) + 1):
             for tile_columns in range(1, min(columns, 28) + 1):
-                pixels = tile_rows * tile_columns
-                if registers_needed(pixels, vectors, target) > target.vector_registers:
+                if registers_needed(tile_rows * tile_columns, vectors, target) > target.vector_registers:
                     break
-                tiles = -(-rows // tile_rows) * -(-columns // tile_columns) * -(-blocks // vectors)
-                # Exactly as many accumulators as hide the latency still stall at every hiccup: ask for a few more.
-                fma_cycles = max(pixels * vectors / target.fma_per_cycle, 1.2 * target.fma_latency)
-                load_cycles = loads_per_step(pixels, vectors, target) / target.loads_per_cycle
-                in_l1 = depth * fetched * target.vector_bits // 8 <= target.l1_bytes // 2
-                l2_cycles = 0 if in_l1 else fetched * L2_CYCLES_PER_VECTOR
-                exposed = _EXPOSED_LOADS * load_cycles + _EXPOSED_L2 * l2_cycles
-                cost = max(fma_cycles, load_cycles, l2_cycles) + exposed
-                cycles[tile_rows, tile_columns, vectors] = tiles * cost
+                tiles = -(-columns // tile_columns)
+                first = narrow_from(tile_columns, columns) if narrow else tiles
+                band = first * _step_cycles(tile_rows * tile_columns, vectors, from_l2, target)
+                band += (tiles - first) * _step_cycles(tile_rows * (tile_columns - 1), vectors, from_l2, target)
+                cycles[tile_rows, tile_columns, vectors] = -(-rows // tile_rows) * -(-blocks // vectors) * band
     return cycles
 
 
+def _step_cycles(pixels: int, vectors: int, from_l2: int, target: Target) -> float:
+    """Cycles of one step over k; ``from_l2`` weight vectors are not in L1."""
+    # Exactly as many accumulators as hide the latency still stall at every hiccup: ask for a few more.
+    fma_cycles = max(pixels * vectors / target.fma_per_cycle, 1.2 * target.fma_latency)
+    load_cycles = loads_per_step(pixels, vectors, target) / target.loads_per_cycle
+    l2_cycles = from_l2 * L2_CYCLES_PER_VECTOR
+    exposed = _EXPOSED_LOADS * load_cycles + _EXPOSED_L2 * l2_cycles
+    return max(fma_cycles, load_cycles, l2_cycles) + exposed
+
+
 def register_tile(
-    rows: int, columns: int, blocks: int, depth: int, target: Target, panel: int = 0
+    rows: int, columns: int, blocks: int, depth: int, target: Target, panel: int = 0, narrow: bool = True
 ) -> tuple[int, int, int]:
     """The register tile with the least estimated cycles; arguments and result as of :func:`register_tiles`."""
-    cycles = register_tiles(rows, columns, blocks, depth, target, panel)
+    cycles = register_tiles(rows, columns, blocks, depth, target, panel, narrow)
 
     def key(tile: tuple[int, int, int]) -> tuple[float, int, int]:
         tile_rows, tile_columns, vectors = tile
@@ -316,7 +328,7 @@ def _pixel(
 ) -> tuple[tirx.Expr, tirx.Expr]:
     """Row and column, as the loops walk them, of a pixel of a register tile. No tile sticks out of the image."""
     rows, columns = grid(w)
-    return overlapped(row_o, tile.rows, rows) + row_i, overlapped(column_o, tile.columns, columns) + column_i
+    return overlapped(row_o, tile.rows, rows) + row_i, spread(column_o, tile.columns, columns) + column_i
 
 
 def _image_pixel(
@@ -329,7 +341,7 @@ def _image_pixel(
     if not is_collapsed(w):
         return _pixel(w, tile, row_o, row_i, column_o, column_i)
     width = w.y.width
-    start = overlapped(column_o, tile.columns, w.y.height * width)
+    start = spread(column_o, tile.columns, w.y.height * width)
     row, column = tirx.floordiv(start, width), tirx.floormod(start, width) + column_i
     if width % tile.columns == 0:
         return row, column
@@ -411,8 +423,11 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
     return start_sums_at(te.create_prim_func([*arguments, y]), "acc", parameter=2)
 
 
-def schedule(sch: s_tir.Schedule, tile: Tile, images: int, parts: int, two_loops: bool, lane_operands: bool) -> None:
+def schedule(
+    sch: s_tir.Schedule, tile: Tile, images: int, columns: int, parts: int, two_loops: bool, lane_operands: bool
+) -> None:
     """Tile into registers, order panels and pixels, keep the accumulators in registers, finish at the store."""
+    narrow = [-(-columns // tile.columns), narrow_from(tile.columns, columns)]
     acc, y = sch.get_sblock("acc"), sch.get_sblock("Y")
     co, row_o, row_i, column_o, column_i, c, ky, kx, k = sch.get_loops(acc)
     panel, co_i = sch.split(co, [None, tile.vectors])
@@ -441,7 +456,9 @@ def schedule(sch: s_tir.Schedule, tile: Tile, images: int, parts: int, two_loops
             # Neighbouring taps of a row share pixels, which LLVM would hold in registers that sums need.
             taps = [kx, ky]
         sch.reorder(*outer, *taps, *reduction, *inner, c)
+    sch.annotate(column_i, COLUMNS, tile.columns)
     if reads_plain:
+        sch.annotate(column_o, NARROW, [1, *narrow])
         item = row_o
         innermost = panel
         sch.parallel(item)
@@ -452,7 +469,9 @@ def schedule(sch: s_tir.Schedule, tile: Tile, images: int, parts: int, two_loops
         tiles = int(sch.get(row_o).extent) * int(sch.get(column_o).extent)
         parts_of_panel = max(1, tile.packed // tile.vectors)
         panels_of_image = -(-int(sch.get(panel).extent) // parts_of_panel)
+        stride = int(sch.get(panel).extent) if tile.pixels_outer else 1
         item = innermost = sch.fuse(*outer)
+        sch.annotate(item, NARROW, [stride, *narrow])
         sch.parallel(item)
         # Each panel is used by many tiles: time enough to fetch the next one meanwhile.
         if not tile.pixels_outer and tiles > 1:
@@ -463,6 +482,8 @@ def schedule(sch: s_tir.Schedule, tile: Tile, images: int, parts: int, two_loops
     # The epilogue, once per tile.
     depth = len(sch.get_loops(acc)) - 6 - len(reduction) - len(step)
     sch.reverse_compute_at(y, innermost)
+    if tile.columns > 1:
+        sch.annotate(sch.get_loops(y)[-2], COLUMNS, tile.columns)
     unroll_and_vectorize(sch, sch.get_loops(y)[depth:])
     initialise_before(sch, acc, taps[0])
 
@@ -480,5 +501,5 @@ def build(w: Conv, target: Target, tile: Tile | None = None) -> Kernel:
     sch = s_tir.Schedule(compute(w, tile))
     # Emulation adds in Arm's order.
     by_lanes = target.lane_operands or target.emulates_fp16
-    schedule(sch, tile, w.y.images, streams(w, tile), has_two_loops(w, tile), by_lanes)
+    schedule(sch, tile, w.y.images, grid(w)[1], streams(w, tile), has_two_loops(w, tile), by_lanes)
     return Kernel(sch.mod["main"], w.y.shape, store_at, tile)

@@ -14,7 +14,7 @@ from separable.schedules import conv, dense, depthwise, depthwise_pointwise, str
 from separable.schedules.butterfly import input_operations, output_operations
 from separable.schedules.cost import Cost
 from separable.schedules.epilogue import Epilogue
-from separable.schedules.kernel import round_up
+from separable.schedules.kernel import round_up, walked_columns
 from separable.schedules.register_tile import loads_per_step
 from separable.schedules.tensor import DTYPE_BYTES, Plain, Tensor
 from separable.schedules.toom_cook import POINTS, transforms
@@ -58,8 +58,9 @@ def _conv(w: Conv, tile: conv.Tile, target: Target) -> Cost:
     steps = math.prod(w.window.size) * size
     tiles = -(-rows // tile.rows) * -(-columns // tile.columns)
     panels = -(-w.y.blocks // tile.vectors)
-    cost = _matrix(tile.rows * tile.columns, tile.vectors, steps, tiles, panels, w.y.lanes, tile.pixels_outer, target)
-    cost += _finished(tiles * panels * tile.rows * tile.columns * tile.vectors, w.epilogue)
+    walked = -(-rows // tile.rows) * tile.rows * walked_columns(tile.columns, columns)
+    cost = _matrix(walked / tiles, tile.vectors, steps, tiles, panels, w.y.lanes, tile.pixels_outer, target)
+    cost += _finished(walked * panels * tile.vectors, w.epilogue)
     if isinstance(w.x, Plain):
         # An item moves the rows that it needs into padded scratch.
         items = -(-rows // tile.rows)
@@ -75,15 +76,18 @@ def _conv(w: Conv, tile: conv.Tile, target: Target) -> Cost:
 
 
 def _matrix(
-    pixels: int, vectors: int, steps: int, tiles: int, panels: int, lanes: int, pixels_outer: bool, target: Target
+    pixels: float, vectors: int, steps: int, tiles: int, panels: int, lanes: int, pixels_outer: bool, target: Target
 ) -> Cost:
-    """All register tiles of a matrix product: ``tiles`` of pixels times ``panels`` of weights, ``steps`` deep."""
+    """All register tiles of a matrix product: ``tiles`` of pixels times ``panels`` of weights, ``steps`` deep.
+
+    ``pixels`` is how many a tile has in the mean.
+    """
     count = tiles * panels
     pixel_bytes, panel_bytes = 4 * pixels * steps, 4 * vectors * lanes * steps
     free = target.l1_bytes * 3 // 4
     if pixels_outer:
         # A tile's pixels stay while all panels pass; the panels stay if all of them fit.
-        again = panel_bytes * panels * (tiles - 1) if panel_bytes * panels + pixel_bytes > free else 0
+        again: float = panel_bytes * panels * (tiles - 1) if panel_bytes * panels + pixel_bytes > free else 0
     else:
         again = panel_bytes * panels * (tiles - 1) if panel_bytes + pixel_bytes > free else 0
         again += pixel_bytes * tiles * (panels - 1) if pixel_bytes * tiles + panel_bytes > free else 0
@@ -174,8 +178,9 @@ def _strassen(w: Strassen, tile: strassen_tile.Tile, target: Target) -> Cost:
     """The sums of the weights, seven matrix products of half the size for each panel, and the outputs from them."""
     blocks, tiles = w.y.blocks // 2, -(-w.pairs // tile.columns)
     panels = blocks // tile.vectors
-    matrix = _matrix(tile.columns, tile.vectors, w.depth, tiles, panels, w.y.lanes, False, target)
-    weights, outputs = w.depth * blocks, tiles * tile.columns * blocks
+    walked = walked_columns(tile.columns, w.pairs)
+    matrix = _matrix(walked / tiles, tile.vectors, w.depth, tiles, panels, w.y.lanes, False, target)
+    weights, outputs = w.depth * blocks, walked * blocks
     # The image comes from L2 for each product. So does its panel where a register tile goes over all products; where
     # the image does, the products go there and back.
     vectors = 2 * outputs if tile.products_outer else tiles * weights

@@ -74,11 +74,12 @@ def _cycles_of_rows(w: DepthwisePointwise, target: Target) -> float:
     """What register tiles within rows compute twice, beyond those of the pointwise convolution by itself."""
     vector = target.for_vectors(w.y.dtype, w.y.lanes)
 
-    def least(rows: int, columns: int) -> float:
-        tiles = conv.register_tiles(rows, columns, w.y.blocks, w.x.channels, vector, vector.panel_vectors)
+    def least(rows: int, columns: int, narrow: bool) -> float:
+        tiles = conv.register_tiles(rows, columns, w.y.blocks, w.x.channels, vector, vector.panel_vectors, narrow)
         return min(tiles.values())
 
-    return w.x.channels * (w.y.height * least(1, w.y.width) - least(*conv.grid(w.pointwise)))
+    by_rows = w.y.height * least(1, w.y.width, narrow=False)
+    return w.x.channels * (by_rows - least(*conv.grid(w.pointwise), narrow=True))
 
 
 def _cycles_of_way(w: DepthwisePointwise, target: Target) -> float:
@@ -93,7 +94,7 @@ def default_tile(w: DepthwisePointwise, target: Target) -> Tile:
     """The tiles of the halves by themselves, and the highest band that fits an eighth of L2 and leaves enough bands."""
     vector = target.for_vectors(w.y.dtype, w.y.lanes)
     panel = vector.panel_vectors
-    _, columns, vectors = conv.register_tile(1, w.y.width, w.y.blocks, w.x.channels, vector, panel)
+    _, columns, vectors = conv.register_tile(1, w.y.width, w.y.blocks, w.x.channels, vector, panel, narrow=False)
     unroll = conv.unroll_of(w.x.channels, columns * vectors, w.y.lanes)
     if target.lane_operands and w.y.lanes == target.lanes and w.x.channels % (4 * w.y.lanes) == 0:
         # One block of four channels is a short loop, and in a band the next one is near.

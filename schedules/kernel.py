@@ -22,6 +22,16 @@ PREFETCH = "separable.prefetch"
 
 While they do, the loop prefetches the next panel."""
 
+NARROW = "separable.narrow"
+"""Annotation of a loop over register tiles: ``[stride, tiles, first]``. Of iteration ``i`` tile ``i // stride % tiles``
+is computed; from the ``first`` one on, tiles lack the last iteration of each loop annotated ``COLUMNS``."""
+
+COLUMNS = "separable.columns"
+"""Annotation of a loop over the columns of a register tile."""
+
+_WORTH_A_BODY = 0.01
+"""What share of a layer's columns must otherwise be computed twice for some tiles to be narrower."""
+
 IndexMap: TypeAlias = Callable[..., Sequence[tirx.Expr]]
 
 
@@ -125,6 +135,30 @@ def overlapped(index: tirx.Expr, size: int, extent: int) -> tirx.Expr:
     """
     start = index * size
     return start if extent % size == 0 else tirx.min(start, extent - size)
+
+
+def spread(index: tirx.Expr, size: int, extent: int) -> tirx.Expr:
+    """Where tile ``index`` of ``size`` columns starts in ``extent >= size``, if the last tiles may be one narrower."""
+    first, tiles = narrow_from(size, extent), -(-extent // size)
+    return overlapped(index, size, extent) if first == tiles else tirx.min(index * size, index * (size - 1) + first)
+
+
+def narrow_from(size: int, extent: int) -> int:
+    """The first tile of :func:`spread` that is one column narrower; the number of tiles if none is.
+
+    98 columns in tiles of 6 are 13 tiles of 6 and 4 of 5: nothing is computed twice. The last tile overlaps the one
+    before it instead where less than a hundredth would be computed twice, which a second body in the code is not worth,
+    and where one column less is too much, or right for all tiles.
+    """
+    tiles = -(-extent // size)
+    lacking = tiles * size - extent
+    return tiles - lacking if _WORTH_A_BODY * extent < lacking < tiles and size > 1 else tiles
+
+
+def walked_columns(size: int, extent: int) -> int:
+    """Columns of all tiles of :func:`spread` together: ``extent`` and what two tiles compute both."""
+    tiles = -(-extent // size)
+    return tiles * size if narrow_from(size, extent) == tiles else extent
 
 
 def largest_divisor(extent: int, limit: int) -> int:

@@ -32,7 +32,7 @@ def registers_needed(pixels: int, vectors: int, target: Target) -> int:
     return sums + pixels + (vectors + 1 if target.in_order else 2)
 
 
-def loads_per_step(pixels: int, vectors: int, target: Target) -> float:
+def loads_per_step(pixels: float, vectors: int, target: Target) -> float:
     """Vectors that one step over k loads: each pixel and each weight vector once for all products they are in.
 
     x86 broadcasts a pixel in the load itself; where products take a lane of a vector, a load brings several steps'.

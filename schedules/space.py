@@ -166,7 +166,7 @@ def _depthwise(w: Depthwise, target: Target) -> Iterator[depthwise.Tile]:
 def _depthwise_pointwise(w: DepthwisePointwise, target: Target) -> Iterator[depthwise_pointwise.Tile]:
     """Bands of a few rows, with the register tiles in reach of the best estimate for the pointwise half."""
     default = depthwise_pointwise.default_tile(w, target)
-    cycles = conv.register_tiles(1, w.y.width, w.y.blocks, w.x.channels, target, target.panel_vectors)
+    cycles = conv.register_tiles(1, w.y.width, w.y.blocks, w.x.channels, target, target.panel_vectors, narrow=False)
     for _, columns, vectors in _in_reach(cycles)[:_BAND_SHAPES]:
         walked = round_up(w.y.width, columns)
         inner = [

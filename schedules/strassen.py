@@ -30,12 +30,15 @@ from tvm import s_tir, te, tirx
 
 from separable.schedules.butterfly import choose
 from separable.schedules.kernel import (
+    COLUMNS,
+    NARROW,
     PREFETCH,
     Array,
     Kernel,
     initialise_before,
-    overlapped,
+    narrow_from,
     placeholder,
+    spread,
     unroll_all,
     unroll_and_vectorize,
 )
@@ -77,7 +80,7 @@ def compute(w: Strassen, tile: Tile) -> tirx.PrimFunc:
 
     def product(p: tirx.Var, co: tirx.Var, t: tirx.Var, i: tirx.Var, c: tirx.Var) -> tirx.Expr:
         block, lane = tirx.floordiv(k, lanes), tirx.floormod(k, lanes)
-        pixel = overlapped(t, tile.columns, w.pairs) + i
+        pixel = spread(t, tile.columns, w.pairs) + i
         x11, x12 = x[2 * block, 0, pixel, lane], x[2 * block + 1, 0, pixel, lane]
         x22 = x[2 * block + 1, 0, pixel + w.second, lane]
         s1, s2, s3, s4 = (v[q * (depth // lanes) + block, 0, pixel, lane] for q in range(SUMS))
@@ -113,26 +116,33 @@ def compute(w: Strassen, tile: Tile) -> tirx.PrimFunc:
 
 def _image_pixel(w: Strassen, tile: Tile, t: tirx.Expr, h: tirx.Expr, i: tirx.Expr) -> tuple[tirx.Expr, tirx.Expr]:
     """Row and column in the image of one pixel of a pair."""
-    position = overlapped(t, tile.columns, w.pairs) + i + h * w.second
+    position = spread(t, tile.columns, w.pairs) + i + h * w.second
     return tirx.floordiv(position, w.y.width), tirx.floormod(position, w.y.width)
 
 
-def schedule(sch: s_tir.Schedule, tile: Tile, lane_operands: bool) -> None:
+def schedule(sch: s_tir.Schedule, tile: Tile, pairs: int, lane_operands: bool) -> None:
     """An item is a panel: the sums of its weights, the seven products, and the outputs from them."""
+    narrow = [1, -(-pairs // tile.columns), narrow_from(tile.columns, pairs)]
     sums, acc, products, y = (sch.get_sblock(name) for name in ("T", "acc", "P", "Y"))
     n, co, t, h, i, c = sch.get_loops(y)
     panel, co_i = sch.split(co, [None, tile.vectors])
     sch.reorder(panel, t, i, co_i, h, n, c)
+    sch.annotate(t, NARROW, narrow)
+    sch.annotate(i, COLUMNS, tile.columns)
     sch.parallel(panel)
     unroll_and_vectorize(sch, [co_i, h, n, c])
     # The seven products: each for the whole image, or all for one register tile.
     sch.compute_at(products, panel if tile.products_outer else t, preserve_unit_loops=True)
     p, co, tt, i, c = sch.get_loops(products)[-5:]
     sch.reorder(p, tt, i, co, c)
+    if tile.products_outer:
+        sch.annotate(tt, NARROW, narrow)
+    sch.annotate(i, COLUMNS, tile.columns)
     unroll_and_vectorize(sch, [i, co, c])
     sch.unroll(p)
     sch.compute_at(acc, tt, preserve_unit_loops=True)
     co, _, i, c, k = sch.get_loops(acc)[-5:]
+    sch.annotate(i, COLUMNS, tile.columns)
     k_o, k_i = sch.split(k, [None, tile.unroll])
     register_tile = register_order(k_i, [i], co, lane_operands)
     sch.reorder(k_o, *register_tile, c)
@@ -156,5 +166,5 @@ def build(w: Strassen, target: Target, tile: Tile | None = None) -> Kernel:
         return 2 * co + n, row + w.y.halo.top, column + w.y.halo.left, lane
 
     sch = s_tir.Schedule(compute(w, tile))
-    schedule(sch, tile, target.lane_operands)
+    schedule(sch, tile, w.pairs, target.lane_operands)
     return Kernel(sch.mod["main"], w.y.shape, store_at, tile)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from separable.schedules import conv
+from separable.schedules.kernel import narrow_from
 from separable.schedules.register_tile import registers_needed, straight_cycles
 from separable.schedules.strassen_inputs import SUMS
 from separable.schedules.tensor import DTYPE_BYTES
@@ -71,7 +72,7 @@ def direct_cycles(w: Conv, target: Target) -> float:
     """Estimated cycles of the direct convolution on one thread, counted in the same way: the least of all tiles."""
     pixels = w.y.height * w.y.width
     return min(
-        -(-w.y.blocks // vectors) * -(-pixels // columns) * _product_cycles(w.in_channels, columns, vectors, target)
+        -(-w.y.blocks // vectors) * _product_cycles(w.in_channels, pixels, columns, vectors, target)
         for columns, vectors in _register_tiles(pixels, w.y.blocks, target)
     )
 
@@ -81,7 +82,7 @@ def cycles(w: Strassen, tile: Tile, target: Target) -> float:
 
     Weights come from the last cache or memory as they do for the direct convolution, so their way is left out.
     """
-    blocks, pairs = w.y.blocks // 2, -(-w.pairs // tile.columns) * tile.columns
+    blocks, pairs = w.y.blocks // 2, w.pairs
     # Of one vector from each quarter. The image and its sums are in L2.
     image = straight_cycles(4, 4, 4, target) + 4 * conv.L2_CYCLES_PER_VECTOR
     weights = straight_cycles(4, 4, 4, target)
@@ -91,8 +92,8 @@ def cycles(w: Strassen, tile: Tile, target: Target) -> float:
     if tile.products_outer:
         outputs += _way_to_l2(2 * PRODUCTS)
     adding = w.depth // w.y.lanes * w.pairs * image + w.depth * blocks * weights + blocks * pairs * outputs
-    product = _product_cycles(w.depth, tile.columns, tile.vectors, target)
-    return adding + blocks // tile.vectors * pairs // tile.columns * PRODUCTS * product
+    product = _product_cycles(w.depth, pairs, tile.columns, tile.vectors, target)
+    return adding + blocks // tile.vectors * PRODUCTS * product
 
 
 def _way_to_l2(vectors: int) -> float:
@@ -125,7 +126,14 @@ def _register_tiles(pixels: int, blocks: int, target: Target) -> Iterator[tuple[
                 yield columns, vectors
 
 
-def _product_cycles(depth: int, columns: int, vectors: int, target: Target) -> float:
+def _product_cycles(depth: int, pixels: int, columns: int, vectors: int, target: Target) -> float:
+    """Cycles of one product of all pixels: in tiles of ``columns``, the last of them one column narrower."""
+    tiles, first = -(-pixels // columns), narrow_from(columns, pixels)
+    wide, narrow = (_tile_cycles(depth, width, vectors, target) for width in (columns, columns - 1))
+    return first * wide + (tiles - first) * narrow
+
+
+def _tile_cycles(depth: int, columns: int, vectors: int, target: Target) -> float:
     """Cycles of one product of a register tile: it starts its chains anew and stores its sums.
 
     A load that broadcasts a pixel takes one port, where a vector may take two.

@@ -19,6 +19,7 @@ from tvm.tirx import transform as tirx_passes
 
 from separable.compiler.emit.emulate_half import emulate_half
 from separable.compiler.emit.lanes import has_lane_operands, load_whole_vectors
+from separable.compiler.emit.narrow_tiles import narrow_tiles
 from separable.compiler.emit.pointers import separate_pointers
 from separable.compiler.emit.prefetch import prefetch_panels
 
@@ -89,7 +90,8 @@ def lower_kernel(
         The kernel as a C function.
     """
     mod = ir.transform.Sequential(_TO_LOOPS)(tvm.IRModule({name: func}))
-    mod = tvm.IRModule({name: prefetch_panels(_redirect_stores(mod[name], output_shape, store_at))})
+    mod = tvm.IRModule({name: narrow_tiles(prefetch_panels(_redirect_stores(mod[name], output_shape, store_at)))})
+    mod = tirx_passes.ConvertSSA()(mod)
     mod = ir.transform.Sequential(_TO_FLAT)(mod)
     if has_lane_operands(target):
         mod = tvm.IRModule({name: separate_pointers(load_whole_vectors(mod[name]))})

@@ -35,21 +35,22 @@ def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
         panels, items_per_panel = (int(number) for number in annotations.pop(PREFETCH))
         panel_elements = elements // panels
         panel = tirx.floordiv(item_loop.loop_var, items_per_panel)
-        position, steps = tirx.floormod(item_loop.loop_var, items_per_panel), items_per_panel
-        for around in _loops_around(loop, item_loop):
-            position, steps = position * int(around.extent) + around.loop_var, steps * int(around.extent)
-        # Indices have 32 bits: of very many steps, a few in a row ask for the same.
-        alike = math.ceil(panel_elements * steps / _LARGEST_PRODUCT)
+        position, passes = tirx.floormod(item_loop.loop_var, items_per_panel), items_per_panel
+        for around in _loops_around(loop, item_loop)[:-1]:
+            position, passes = position * int(around.extent) + around.loop_var, passes * int(around.extent)
+        # Indices have 32 bits: of very many passes, a few in a row ask for the same.
+        alike = math.ceil(panel_elements * passes / _LARGEST_PRODUCT)
         if alike > 1:
-            position, steps = tirx.floordiv(position, alike), steps // alike
-        # What one step asks for: its share of the panel, in whole cache lines.
-        lines = math.ceil(panel_elements / steps / per_line)
+            position, passes = tirx.floordiv(position, alike), passes // alike
         following = panel + 1
         if int(item_loop.extent) > panels * items_per_panel:
             # After an image's last panel comes the next one's first.
             following = tirx.floormod(following, panels)
-        first = following * panel_elements + tirx.floordiv(position * panel_elements, steps)
-        asks = [_prefetch(weights, first + line * per_line) for line in range(lines)]
+        first = following * panel_elements + tirx.floordiv(position * panel_elements, passes)
+        # What one step asks for: its share of the panel, in whole cache lines. Constant, so that the loop adds only.
+        stride = math.ceil(panel_elements / passes / int(loop.extent))
+        first = first + loop.loop_var * stride
+        asks = [_prefetch(weights, first + line) for line in range(0, stride, per_line)]
         return tirx.For(
             loop.loop_var, loop.min, loop.extent, loop.kind, tirx.stmt_seq(*asks, loop.body), annotations=annotations
         )
@@ -58,7 +59,14 @@ def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
         if item_loop.kind != tirx.ForKind.PARALLEL:
             return item_loop
         body = tvm_ffi.structural_map(item_loop.body, [(tirx.For, lambda loop: add_prefetch(loop, item_loop))])
-        return tirx.For(item_loop.loop_var, item_loop.min, item_loop.extent, item_loop.kind, body)
+        return tirx.For(
+            item_loop.loop_var,
+            item_loop.min,
+            item_loop.extent,
+            item_loop.kind,
+            body,
+            annotations=item_loop.annotations,
+        )
 
     return func.with_body(tvm_ffi.structural_map(func.body, [(tirx.For, visit)]))
 
@@ -73,7 +81,7 @@ def _loops_around(loop: tirx.For, item_loop: tirx.For) -> list[tirx.For]:
         if any(inner.loop_var.same_as(loop.loop_var) for inner in inside):
             around.append(candidate)
 
-    tvm_ffi.structural_walk(item_loop.body, [(tirx.For, visit)])
+    tvm_ffi.structural_walk(item_loop.body, [(tirx.For, visit)], order="pre")
     return around
 
 
