@@ -58,7 +58,7 @@ def _conv(w: Conv, tile: conv.Tile, target: Target) -> Cost:
     steps = math.prod(w.window.size) * size
     tiles = -(-rows // tile.rows) * -(-columns // tile.columns)
     panels = -(-w.y.blocks // tile.vectors)
-    walked = -(-rows // tile.rows) * tile.rows * walked_columns(tile.columns, columns)
+    walked = -(-rows // tile.rows) * tile.rows * tile.walked(columns)
     cost = _matrix(walked / tiles, tile.vectors, steps, tiles, panels, w.y.lanes, tile.pixels_outer, target)
     cost += _finished(walked * panels * tile.vectors, w.epilogue)
     if isinstance(w.x, Plain):

@@ -79,7 +79,7 @@ def _cycles_of_rows(w: DepthwisePointwise, target: Target) -> float:
         return min(tiles.values())
 
     by_rows = w.y.height * least(1, w.y.width, narrow=False)
-    return w.x.channels * (by_rows - least(*conv.grid(w.pointwise), narrow=True))
+    return w.x.channels * (by_rows - least(*conv.grid(w.pointwise), narrow=conv.narrows(target)))
 
 
 def _cycles_of_way(w: DepthwisePointwise, target: Target) -> float:
@@ -94,7 +94,7 @@ def default_tile(w: DepthwisePointwise, target: Target) -> Tile:
     """The tiles of the halves by themselves, and the highest band that fits an eighth of L2 and leaves enough bands."""
     vector = target.for_vectors(w.y.dtype, w.y.lanes)
     panel = vector.panel_vectors
-    _, columns, vectors = conv.register_tile(1, w.y.width, w.y.blocks, w.x.channels, vector, panel, narrow=False)
+    _, columns, vectors = conv.register_tile(1, w.y.width, w.y.blocks, w.x.channels, vector, panel)
     unroll = conv.unroll_of(w.x.channels, columns * vectors, w.y.lanes)
     if target.lane_operands and w.y.lanes == target.lanes and w.x.channels % (4 * w.y.lanes) == 0:
         # One block of four channels is a short loop, and in a band the next one is near.

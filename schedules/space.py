@@ -31,7 +31,8 @@ TILES: Mapping[type[Workload], type[Tile]] = {
 """The workloads that have a space, and the type of their tiles."""
 
 PANEL = "panel"
-"""The field of a tile that is no parameter to search: kernels that share their weights agree on it."""
+NARROW = "narrow"
+"""The fields of a tile that are no parameters to search: the target decides."""
 
 _HOPELESS = 1.25
 """Register tiles are left out whose estimated cycles exceed the best estimate by this factor."""
@@ -110,11 +111,11 @@ def space(w: Workload, target: Target) -> Space:
 def parameters(tile: Any) -> dict[str, int]:
     """The integers inside of a tile by name, those of nested tiles behind a dot; a truth value counts as 0 or 1.
 
-    Without the panel, which the target decides.
+    Without what the target decides.
     """
     found: dict[str, int] = {}
     for field in fields(tile):
-        if field.name == PANEL:
+        if field.name in (PANEL, NARROW):
             continue
         value = getattr(tile, field.name)
         if is_dataclass(value):
@@ -144,7 +145,8 @@ def _conv(w: Conv, target: Target) -> Iterator[conv.Tile]:
     """Every register tile in reach of the best estimate, both orders of the loops, several unrollings."""
     rows, columns = conv.grid(w)
     panel = conv.shared_panel(w, target)
-    cycles = conv.register_tiles(rows, columns, w.y.blocks, conv.products(w), target, panel)
+    narrow = conv.narrows(target)
+    cycles = conv.register_tiles(rows, columns, w.y.blocks, conv.products(w), target, panel, narrow)
     default = conv.default_tile(w, target)
     # A plain input is walked row by row, and a single pixel has no order.
     ordered = isinstance(w.x, Blocked) and rows * columns > 1
@@ -152,7 +154,7 @@ def _conv(w: Conv, target: Target) -> Iterator[conv.Tile]:
     for shape in _in_reach(cycles):
         size, _ = conv.channel_window(w, vectors=shape[2])
         for unroll in _unrolls(size, math.prod(shape), default.unroll):
-            yield from (conv.Tile(*shape, unroll, order, panel) for order in orders)
+            yield from (conv.Tile(*shape, unroll, order, panel, narrow) for order in orders)
 
 
 def _depthwise(w: Depthwise, target: Target) -> Iterator[depthwise.Tile]:
@@ -166,7 +168,7 @@ def _depthwise(w: Depthwise, target: Target) -> Iterator[depthwise.Tile]:
 def _depthwise_pointwise(w: DepthwisePointwise, target: Target) -> Iterator[depthwise_pointwise.Tile]:
     """Bands of a few rows, with the register tiles in reach of the best estimate for the pointwise half."""
     default = depthwise_pointwise.default_tile(w, target)
-    cycles = conv.register_tiles(1, w.y.width, w.y.blocks, w.x.channels, target, target.panel_vectors, narrow=False)
+    cycles = conv.register_tiles(1, w.y.width, w.y.blocks, w.x.channels, target, target.panel_vectors)
     for _, columns, vectors in _in_reach(cycles)[:_BAND_SHAPES]:
         walked = round_up(w.y.width, columns)
         inner = [

@@ -85,7 +85,8 @@ def decline(w: Conv, target: Target) -> str | None:
 def direct_cycles(w: Conv, target: Target) -> float:
     """Estimated cycles of the convolution's own schedule on one thread."""
     rows, columns = conv.grid(w)
-    step = min(conv.register_tiles(rows, columns, w.y.blocks, conv.products(w), target).values())
+    narrow = conv.narrows(target)
+    step = min(conv.register_tiles(rows, columns, w.y.blocks, conv.products(w), target, narrow=narrow).values())
     weight_bytes = 4 * conv.products(w) * w.y.blocks * w.y.lanes
     return conv.products(w) * step + _fetch_cycles(weight_bytes, weight_bytes, target)
 

@@ -15,7 +15,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from separable.schedules import conv, dense, depthwise, depthwise_pointwise
 from separable.schedules.epilogue import ACTIVATIONS, Activation, Epilogue
-from separable.schedules.space import PANEL, TILES, Tile
+from separable.schedules.space import NARROW, PANEL, TILES, Tile
 from separable.schedules.tensor import DTYPE_BYTES, Blocked, Halo, Plain
 from separable.schedules.workload import Conv, Dense, Depthwise, DepthwisePointwise, Window, Workload
 
@@ -107,7 +107,7 @@ def _decode_class(value: Mapping[str, object], cls: type, where: str) -> Any:
     hints = _hints(cls)
     if unknown := value.keys() - hints.keys() - {_TYPE}:
         raise ValueError(f"{where}: unknown field {_short(min(unknown))}")
-    if missing := hints.keys() - value.keys() - _dtypes(cls):
+    if missing := hints.keys() - value.keys() - _later(cls):
         raise ValueError(f"{where}: field {min(missing)!r} is missing")
     return cls(
         **{name: _decode(field, hints[name], f"{where}.{name}") for name, field in value.items() if name != _TYPE}
@@ -158,9 +158,9 @@ def _hints(cls: type) -> dict[str, tuple[Any, ...]]:
 
 
 @cache
-def _dtypes(cls: type) -> frozenset[str]:
-    """The fields that say float32 where they are missing, as they are in records older than ``--precision``."""
-    return frozenset(field.name for field in fields(cls) if field.default == "float32")
+def _later(cls: type) -> frozenset[str]:
+    """The fields that older records lack: they say float32 there, and no tile is narrower than others."""
+    return frozenset(field.name for field in fields(cls) if field.default == "float32" or field.name == NARROW)
 
 
 def _either(names: Any) -> str:

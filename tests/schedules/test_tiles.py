@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from separable.schedules import conv, dense, depthwise
-from separable.schedules.kernel import round_up, walked_columns
+from separable.schedules.kernel import round_up
 from separable.schedules.tensor import Plain
 from separable.schedules.workload import Conv, Dense, Depthwise
 from separable.targets.row import Target
@@ -31,7 +31,7 @@ def check_conv(w: Conv, target: Target) -> None:
     assert accumulators + tile.vectors + 1 <= target.vector_registers
     assert w.in_channels // w.groups % tile.unroll == 0
     height, width = conv.grid(w)
-    computed = round_up(height, tile.rows) * walked_columns(tile.columns, width) * round_up(w.y.blocks, tile.vectors)
+    computed = round_up(height, tile.rows) * tile.walked(width) * round_up(w.y.blocks, tile.vectors)
     # Tiny images are all edge; elsewhere little may stick out: more where registers are few and loads slow, because a
     # wide panel saves them.
     most = 1.13 if target.arch == "armv7" else 1.1

@@ -34,7 +34,7 @@ def loops(func: tirx.PrimFunc) -> list[tirx.For]:
 
 @pytest.mark.parametrize(("columns", "widths"), [(6, {6, 5}), (7, {7})], ids=str)
 def test_a_second_body_only_where_columns_are_left_over(columns: int, widths: set[int]) -> None:
-    scheduled = conv.build(pointwise((7, 7)), TARGET, conv.Tile(1, columns, 2, 8, pixels_outer=False)).func
+    scheduled = conv.build(pointwise((7, 7)), TARGET, conv.Tile(1, columns, 2, 8, pixels_outer=False, narrow=True)).func
     marked = {str(loop.loop_var.name) for loop in loops(scheduled) if COLUMNS in loop.annotations}
     after = loops(narrow_tiles(scheduled))
     assert {int(loop.extent) for loop in after if str(loop.loop_var.name) in marked} == widths
@@ -46,7 +46,7 @@ def test_a_second_body_only_where_columns_are_left_over(columns: int, widths: se
 @pytest.mark.parametrize("residual", [False, True])
 def test_pointwise(size: tuple[int, int], columns: int, pixels_outer: bool, residual: bool) -> None:
     """Every pixel is right, and nothing beyond the image is read or written."""
-    tile = conv.Tile(1, columns, 2, 8, pixels_outer)
+    tile = conv.Tile(1, columns, 2, 8, pixels_outer, narrow=True)
     test_conv.check(pointwise(size, residual), "native", np.random.default_rng(0), tile)
 
 
@@ -54,7 +54,7 @@ def test_pointwise(size: tuple[int, int], columns: int, pixels_outer: bool, resi
 def test_columns_of_a_window(rows: int) -> None:
     """Tiles within the rows of an image, from a blocked and from a plain one."""
     window = Window((3, 3), pad=(1, 1))
-    tile = conv.Tile(rows, 4, 1, 1, pixels_outer=False)
+    tile = conv.Tile(rows, 4, 1, 1, pixels_outer=False, narrow=True)
     rng = np.random.default_rng(0)
     y = Blocked(8, 5, 11, 8)
     test_conv.check(Conv(Blocked(8, 5, 11, 8, Halo(1, 1, 1, 1)), y, window, 1), "native", rng, tile)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from separable.compiler.tuning.codec import decode_tile, decode_workload, encode
+from separable.schedules import conv
 from separable.schedules.space import has_space, space
 from tests.compiler.tuning.samples import TARGET, pointwise
 from tests.schedules.workloads import mobilenet, one_of_each
@@ -34,6 +35,12 @@ def test_a_dtype_that_is_missing_is_float32() -> None:
     for holder, name in ((old["x"], "dtype"), (old["y"], "dtype"), (old, "weights")):
         assert holder.pop(name) == "float32"
     assert decode_workload(old) == pointwise()
+
+
+def test_a_tile_from_before_there_were_two_widths_has_one() -> None:
+    old = encode(conv.Tile(1, 6, 2, 8, pixels_outer=False, narrow=True))
+    assert old.pop("narrow") is True
+    assert decode_tile(old, pointwise()) == conv.Tile(1, 6, 2, 8, pixels_outer=False)
 
 
 def changed(path: str, value: object) -> dict[str, Any]:
