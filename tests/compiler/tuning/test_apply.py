@@ -16,7 +16,7 @@ from separable.compiler.tuning.apply import MissingRecords, RecordedTiles, descr
 from separable.compiler.tuning.errors import InvalidRecord
 from separable.compiler.tuning.records import NETWORK, Record, load_records, row_key
 from separable.schedules import conv
-from separable.schedules.space import has_space, space
+from separable.schedules.space import has_space, parameters, space
 from separable.schedules.workload import Conv, Window
 from separable.targets.table import all_targets, find_target
 from tests.compiler.tiny import save_tiny
