@@ -1,8 +1,9 @@
 /*
  * How a loop is shared out. Each worker that takes part owns a contiguous share of the items, so that in consecutive
- * steps it meets the data it has in its cache. A worker takes three quarters of what is left of its own share at a
- * time, then helps the others by taking a quarter of what is left of theirs: large pieces first, small ones to even out
- * the end.
+ * steps it meets the data it has in its cache. A worker takes half of what is left of its own share at a time, then
+ * helps the others by taking a quarter of what is left of theirs: large pieces first, small ones to even out the end,
+ * and a worker on a slow CPU holds little that others could do. To take a piece costs as well: where half of what is
+ * left would be over in a few microseconds, it is three quarters.
  *
  * Nobody waits for a thread that has not begun: a step is over when all items are done, whoever did them. A worker that
  * sleeps, or that the system keeps off the CPU, loses its share to the others instead of delaying them.
@@ -38,6 +39,9 @@
 /* How often the caller looks for the last pieces before it offers its CPU to whoever holds them. */
 #define SPINS_BEFORE_YIELD 2000
 
+/* A piece is worth taking by itself if so many threads would be worth waking for it: see max_threads. */
+#define THREADS_PER_PIECE 16
+
 typedef struct worker {
     _Alignas(CACHE_LINE) _Atomic uint64_t share; /* step number << 32 | items left */
     /* Set by the worker before it sleeps, cleared by the caller; also the futex that the worker sleeps on. */
@@ -58,6 +62,8 @@ struct separable_pool {
 
     int32_t threads;
     uint32_t step; /* number of the latest step */
+    /* Items that are worth a piece of their own. Read at any time: that of another step makes a piece no less right. */
+    _Atomic int32_t worth;
     atomic_bool stopping;
     int32_t started; /* number of workers that run, the caller included */
     cpu_set_t cpus;  /* where the others may run */
@@ -80,7 +86,10 @@ static int32_t share_begin(const separable_pool *pool, int32_t index)
     return (int32_t)((int64_t)pool->extent * index / pool->shares);
 }
 
-/* Takes a piece of a share of `step`. Returns its length, 0 if there is none, and the items left before in *left. */
+/*
+ * Takes a piece of a share of `step`. Returns its length, 0 if there is none, and the items left before in *left. An
+ * owner takes half of what is left while that is worth it, then three quarters; others take a quarter.
+ */
 static int32_t take(worker *owner, uint32_t step, bool own, int32_t *left)
 {
     /* Relaxed: a share only deals out items. What they need became visible with the worker's own share. */
@@ -89,8 +98,9 @@ static int32_t take(worker *owner, uint32_t step, bool own, int32_t *left)
         *left = (int32_t)(uint32_t)share;
         if (share >> 32 != step || *left == 0)
             return 0;
-        const int32_t quarter = (*left + 1) / 4;
-        const int32_t length = own ? *left - quarter : quarter + (quarter == 0);
+        const int32_t half = (*left + 1) / 2, quarter = (*left + 1) / 4;
+        const int32_t of_own = half >= owner->pool->worth ? half : *left - quarter;
+        const int32_t length = own ? of_own : quarter + (quarter == 0);
         if (atomic_compare_exchange_weak_explicit(&owner->share, &share, share - (uint64_t)length,
                                                   memory_order_relaxed, memory_order_relaxed))
             return length;
@@ -201,6 +211,7 @@ void separable_pool_run(separable_pool *pool, separable_task *task, void *contex
     pool->task = task;
     pool->context = context;
     pool->extent = extent;
+    pool->worth = max_threads > 0 ? (int32_t)((int64_t)extent * THREADS_PER_PIECE / max_threads) : 0;
     pool->shares = shares;
     work(pool, 0, publish(pool));
     for (unsigned spins = 1; atomic_load_explicit(&pool->pending, memory_order_acquire) > 0; ++spins) {

@@ -22,7 +22,7 @@ void separable_pool_destroy(separable_pool *pool);
 
 /*
  * Calls task for disjoint ranges that cover [0, extent) and returns when all of them are done. Only the first
- * `max_threads` workers take part, all if it is 0. One call at a time; it allocates nothing. What the caller wrote
+ * `max_threads` workers take part, all if it is 0: as many as are worth waking, by the work there is. One call at a time; it allocates nothing. What the caller wrote
  * before is visible to the tasks, what they wrote is visible to the caller.
  */
 void separable_pool_run(separable_pool *pool, separable_task *task, void *context, int32_t extent, int32_t max_threads);

@@ -46,7 +46,7 @@ static void test_every_item_once(separable_pool *pool, int32_t threads, int32_t 
     static const int32_t extents[] = {1, 2, 3, 7, 8, 9, 31, 32, 33, MAX_EXTENT};
     for (size_t e = 0; e < sizeof extents / sizeof extents[0]; ++e) {
         for (int repeat = 0; repeat < STEPS; ++repeat) {
-            record r = {.extent = extents[e], .threads = max_threads ? max_threads : threads};
+            record r = {.extent = extents[e], .threads = max_threads && max_threads < threads ? max_threads : threads};
             separable_pool_run(pool, count_items, &r, extents[e], max_threads);
             for (int32_t i = 0; i < extents[e]; ++i)
                 CHECK(r.done[i] == 1);
@@ -138,6 +138,9 @@ int main(void)
         separable_pool *pool = create(threads);
         for (int32_t max_threads = 0; max_threads <= threads; ++max_threads)
             test_every_item_once(pool, threads, max_threads);
+        /* Much work: the more there is, the smaller is a piece. */
+        test_every_item_once(pool, threads, 100);
+        test_every_item_once(pool, threads, 100000);
         test_steps_see_earlier_steps(pool);
         separable_pool_destroy(pool);
     }
