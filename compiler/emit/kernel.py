@@ -91,7 +91,7 @@ def lower_kernel(
     """
     mod = ir.transform.Sequential(_TO_LOOPS)(tvm.IRModule({name: func}))
     mod = tvm.IRModule({name: narrow_tiles(prefetch_panels(_redirect_stores(mod[name], output_shape, store_at)))})
-    mod = tirx_passes.ConvertSSA()(mod)
+    mod = tirx_passes.ConvertSSA()(mod)  # the two bodies of a loop over tiles share variables
     mod = ir.transform.Sequential(_TO_FLAT)(mod)
     if has_lane_operands(target):
         mod = tvm.IRModule({name: separate_pointers(load_whole_vectors(mod[name]))})
