@@ -82,7 +82,7 @@ def cycles(w: Strassen, tile: Tile, target: Target) -> float:
 
     Weights come from the last cache or memory as they do for the direct convolution, so their way is left out.
     """
-    blocks, pairs = w.y.blocks // 2, w.pairs
+    blocks = w.y.blocks // 2
     # Of one vector from each quarter. The image and its sums are in L2.
     image = straight_cycles(4, 4, 4, target) + 4 * conv.L2_CYCLES_PER_VECTOR
     weights = straight_cycles(4, 4, 4, target)
@@ -91,8 +91,8 @@ def cycles(w: Strassen, tile: Tile, target: Target) -> float:
     outputs = straight_cycles(7 + 4, PRODUCTS, 4, target)
     if tile.products_outer:
         outputs += _way_to_l2(2 * PRODUCTS)
-    adding = w.depth // w.y.lanes * w.pairs * image + w.depth * blocks * weights + blocks * pairs * outputs
-    product = _product_cycles(w.depth, pairs, tile.columns, tile.vectors, target)
+    adding = w.depth // w.y.lanes * w.pairs * image + w.depth * blocks * weights + blocks * w.pairs * outputs
+    product = _product_cycles(w.depth, w.pairs, tile.columns, tile.vectors, target)
     return adding + blocks // tile.vectors * PRODUCTS * product
 
 
