@@ -341,9 +341,21 @@ class Model:
     def run(self, inputs: Mapping[str, Array], out: Mapping[str, Array] | None = None) -> dict[str, Array]:
         """Run the model on named arrays; return all outputs by name, those in ``out`` being the arrays given."""
         sources, results = self._arrays(inputs, out or {})
-        with self._lock:
-            self._check_status(self._library.run(self._open(), _pointers(sources), _pointers(results)))
-        return {spec.name: result for spec, result in zip(self.outputs, results, strict=True)}
+        self._run(_pointers(sources), _pointers(results))
+        return self._by_output(results)
+
+    def bind(self, *inputs: Array | Mapping[str, Array], out: Array | Mapping[str, Array] | None = None) -> Binding:
+        """Bind the model to arrays, given as for a call, for many runs on what they hold then.
+
+        The arrays are checked here and not at each run, which saves 0.1 ms of Python a run. They stay alive with the
+        binding; do not resize them in place.
+
+        Raises:
+            ModelError: as for a call.
+        """
+        by_name = self._by_name("output", self.outputs, (out,)) if out is not None else {}
+        sources, results = self._arrays(self._by_name("input", self.inputs, inputs), by_name)
+        return Binding(self, sources, self._by_output(results))
 
     def profile(self, *inputs: Array | Mapping[str, Array]) -> list[KernelTime]:
         """Run the model once, on inputs as for a call, and return the time of each kernel in execution order."""
@@ -372,6 +384,13 @@ class Model:
     def __del__(self) -> None:
         if getattr(self, "_handle", None) is not None:
             self.close()
+
+    def _run(self, sources: Any, results: Any) -> None:
+        with self._lock:
+            self._check_status(self._library.run(self._open(), sources, results))
+
+    def _by_output(self, results: Sequence[Array]) -> dict[str, Array]:
+        return {spec.name: result for spec, result in zip(self.outputs, results, strict=True)}
 
     def _open(self) -> int:
         if self._handle is None:
@@ -412,6 +431,26 @@ class Model:
                 raise ModelError(f"output '{spec.name}' overlaps another input or output; give it memory of its own")
             results.append(result)
         return sources, results
+
+
+class Binding:
+    """A model and the arrays that it reads and writes at each run; made by :meth:`Model.bind`.
+
+    Attributes:
+        outputs: the arrays that a run writes, by name.
+    """
+
+    def __init__(self, model: Model, sources: Sequence[Array], outputs: dict[str, Array]) -> None:
+        """Keep the arrays, which are the model's inputs and outputs in its order and were checked."""
+        self.outputs = outputs
+        self._model = model
+        self._arrays = sources
+        self._sources, self._results = _pointers(sources), _pointers(list(outputs.values()))
+
+    def run(self) -> dict[str, Array]:
+        """Run the model on what the input arrays hold now; return ``outputs``."""
+        self._model._run(self._sources, self._results)
+        return self.outputs
 
 
 def load(

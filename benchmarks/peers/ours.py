@@ -1,10 +1,8 @@
-"""The library that was compiled from the model, through its Python loader."""
+"""The library that was compiled from the model, through its Python loader and bound arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-import numpy as np
 
 from separable.benchmarks.peers.peer import Array, Task
 from separable.runtime.loader import load
@@ -14,14 +12,11 @@ TITLE = "Separable"
 
 class _Session:
     def __init__(self, task: Task) -> None:
-        self._model = load(task.model, threads=task.threads)
-        self._inputs = task.inputs
-        self.outputs: Mapping[str, Array] = {
-            name: np.empty(shape, np.float32) for name, shape in task.output_shapes.items()
-        }
+        self._binding = load(task.model, threads=task.threads).bind(task.inputs)
+        self.outputs: Mapping[str, Array] = self._binding.outputs
 
     def run(self) -> None:
-        self._model.run(self._inputs, self.outputs)
+        self._binding.run()
 
 
 def open_session(task: Task) -> _Session:

@@ -125,6 +125,32 @@ class TestModel:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         model.close()
 
+    @pytest.mark.parametrize("given", [False, True])
+    def test_binding_reads_and_writes_its_arrays(self, blur: Path, given: bool) -> None:
+        x, y = image(), np.empty((1, 2, 6, 8), np.float32)
+        with load(blur) as model:
+            binding = model.bind(x, out=y) if given else model.bind({"x": x})
+            for seed in range(3):
+                x[:] = image(seed)
+                outputs = binding.run()
+                assert outputs is binding.outputs
+                np.testing.assert_allclose(outputs["y"], blurred(image(seed)), rtol=1e-5, atol=1e-5)
+            assert (outputs["y"] is y) == given
+        with pytest.raises(ModelError, match=r"model blur is closed; load it again"):
+            binding.run()
+
+    def test_binding_keeps_its_arrays_alive(self, pair: Path) -> None:
+        with load(pair) as model:
+            binding = model.bind(np.full((4, 3), 2, np.int32), np.full((4, 3), 0.5, np.float32))
+            gc.collect()
+            others = [np.full((4, 3), 7, np.int32) for _ in range(20)]
+            np.testing.assert_array_equal(binding.run()["sum"], np.full((4, 3), 2.5))
+            assert len(others) == 20
+
+    def test_binding_checks_its_arrays(self, blur: Path) -> None:
+        with load(blur) as model, pytest.raises(ModelError, match=r"input 'x' has shape \(1, 2, 6, 7\), expected"):
+            model.bind(image()[..., :7].copy())
+
     def test_closed(self, blur: Path) -> None:
         with load(blur) as model:
             pass
