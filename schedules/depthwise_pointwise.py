@@ -3,7 +3,8 @@
     S[b, y, x, c]  = between(sum over ky, kx of X[b, y*s + ky*d, x*s + kx*d, c] * Wd[b, ky, kx, c] + Bd[b, c])
     Y[co, y, x, c] = epilogue(sum over k of S[k, y, x] * Wp[co // NR, k, co % NR, c] + Bp[co, c])
 
-An item computes a band of rows: first of S, all channels, into scratch; then of Y. The image S is never stored.
+An item computes a band of rows: first of S, all channels, into scratch; then of Y. The image S is never stored. Threads
+may share the rows of a band.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from separable.schedules.kernel import (
     largest_divisor,
     placeholder,
     round_up,
+    share_in_parts,
     start_sums_at,
     unroll_all,
     unroll_and_vectorize,
@@ -181,6 +183,7 @@ def schedule(sch: s_tir.Schedule, tile: Tile, lane_operands: bool) -> None:
     register_tile = register_order(k_i, [column_i], co_i, lane_operands)
     sch.reorder(band, row_i, column_o, panel, k_o, *register_tile, c)
     sch.parallel(band)
+    rows = [row_i]
     unroll_all(sch, register_tile)
     sch.vectorize(c)
     sch.reverse_compute_at(y, panel)
@@ -189,6 +192,7 @@ def schedule(sch: s_tir.Schedule, tile: Tile, lane_operands: bool) -> None:
     sch.compute_at(between, band, preserve_unit_loops=True)
     block, row, column, c = sch.get_loops(between)[1:]
     row_o, row_i = sch.split(row, [None, tile.depthwise.rows])
+    rows.append(row_o)
     column_o, column_i = sch.split(column, [None, tile.depthwise.columns])
     sch.reorder(block, row_o, column_o, row_i, column_i, c)
     unroll_and_vectorize(sch, [row_i, column_i, c])
@@ -199,6 +203,7 @@ def schedule(sch: s_tir.Schedule, tile: Tile, lane_operands: bool) -> None:
     sch.vectorize(c)
     initialise_before(sch, sums, ky)
     initialise_before(sch, acc, k_o)
+    share_in_parts(sch, rows, tile.rows // tile.depthwise.rows)
 
 
 def build(w: DepthwisePointwise, target: Target, tile: Tile | None = None) -> Kernel:

@@ -29,6 +29,10 @@ is computed; from the ``first`` one on, tiles lack the last iteration of each lo
 COLUMNS = "separable.columns"
 """Annotation of a loop over the columns of a register tile."""
 
+PARTS = "separable.parts"
+"""Annotation of loops in an item: how many parts threads may share it in. A part is the same share of each such loop;
+what else is in the item is computed by all who compute parts of it."""
+
 _WORTH_A_BODY = 0.01
 """What share of a layer's columns must otherwise be computed twice for some tiles to be narrower."""
 
@@ -88,6 +92,12 @@ def unroll_and_vectorize(sch: s_tir.Schedule, loops: Sequence[s_tir.schedule.Loo
     unroll_all(sch, loops[:-1])
     for innermost in loops[-1:]:
         sch.vectorize(innermost)
+
+
+def share_in_parts(sch: s_tir.Schedule, loops: Sequence[s_tir.schedule.LoopRV], parts: int) -> None:
+    """Let threads share an item in parts, the same share of each of these loops of at least ``parts`` iterations."""
+    for loop in loops if parts > 1 else ():
+        sch.annotate(loop, PARTS, parts)
 
 
 def initialise_before(sch: s_tir.Schedule, block: s_tir.schedule.SBlockRV, reduction: s_tir.schedule.LoopRV) -> None:

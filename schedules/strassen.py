@@ -16,7 +16,7 @@ are odd in number, the one in the middle belongs to both and is computed twice. 
 An item is a panel: first T, into scratch; then the products in register tiles of MR pixel pairs x NR vectors, and the
 outputs from them. Either each register tile takes all products, which stay in L1, and the panel comes from L2; or each
 product passes over the whole image with its weights in L1, and the products wait in L2. T is computed at run time, a
-few per cent of the layer: stored, it would make the weights 7/4 as large.
+few per cent of the layer: stored, it would make the weights 7/4 as large. Threads may share the pixels of an item.
 
 [Strassen, "Gaussian elimination is not optimal", Numerische Mathematik 13, 1969. Winograd's form has 15 additions.]
 """
@@ -38,6 +38,7 @@ from separable.schedules.kernel import (
     initialise_before,
     narrow_from,
     placeholder,
+    share_in_parts,
     spread,
     unroll_all,
     unroll_and_vectorize,
@@ -47,6 +48,9 @@ from separable.schedules.strassen_inputs import SUMS
 from separable.schedules.strassen_tile import PRODUCTS, Tile, decline, default_tile
 from separable.schedules.workload import Strassen
 from separable.targets.row import Target
+
+_MOST_PARTS, _TILES_PER_PART = 4, 4
+"""Parts of an item: they may be computed by different threads, each of which then needs T."""
 
 __all__ = ["Tile", "build", "compute", "decline", "default_tile", "pack", "schedule"]
 
@@ -122,12 +126,14 @@ def _image_pixel(w: Strassen, tile: Tile, t: tirx.Expr, h: tirx.Expr, i: tirx.Ex
 
 def schedule(sch: s_tir.Schedule, tile: Tile, pairs: int, lane_operands: bool) -> None:
     """An item is a panel: the sums of its weights, the seven products, and the outputs from them."""
-    narrow = [1, -(-pairs // tile.columns), narrow_from(tile.columns, pairs)]
+    tiles = -(-pairs // tile.columns)
+    narrow = [1, tiles, narrow_from(tile.columns, pairs)]
     sums, acc, products, y = (sch.get_sblock(name) for name in ("T", "acc", "P", "Y"))
     n, co, t, h, i, c = sch.get_loops(y)
     panel, co_i = sch.split(co, [None, tile.vectors])
     sch.reorder(panel, t, i, co_i, h, n, c)
     sch.annotate(t, NARROW, narrow)
+    shared = [t]
     sch.annotate(i, COLUMNS, tile.columns)
     sch.parallel(panel)
     unroll_and_vectorize(sch, [co_i, h, n, c])
@@ -137,6 +143,7 @@ def schedule(sch: s_tir.Schedule, tile: Tile, pairs: int, lane_operands: bool) -
     sch.reorder(p, tt, i, co, c)
     if tile.products_outer:
         sch.annotate(tt, NARROW, narrow)
+        shared.append(tt)
     sch.annotate(i, COLUMNS, tile.columns)
     unroll_and_vectorize(sch, [i, co, c])
     sch.unroll(p)
@@ -154,6 +161,7 @@ def schedule(sch: s_tir.Schedule, tile: Tile, pairs: int, lane_operands: bool) -
     sch.reorder(k, vector, q, c)
     unroll_and_vectorize(sch, [vector, q, c])
     initialise_before(sch, acc, k_o)
+    share_in_parts(sch, shared, max(1, min(_MOST_PARTS, tiles // _TILES_PER_PART)))
 
 
 def build(w: Strassen, target: Target, tile: Tile | None = None) -> Kernel:

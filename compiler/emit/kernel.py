@@ -18,6 +18,7 @@ from tvm.s_tir import transform as s_tir_passes
 from tvm.tirx import transform as tirx_passes
 
 from separable.compiler.emit.emulate_half import emulate_half
+from separable.compiler.emit.item_parts import only_parts, parts_of
 from separable.compiler.emit.lanes import has_lane_operands, load_whole_vectors
 from separable.compiler.emit.narrow_tiles import narrow_tiles
 from separable.compiler.emit.pointers import separate_pointers
@@ -60,7 +61,7 @@ class LoweredKernel:
 
     Attributes:
         func: the function with C calling convention.
-        extent: how many independent items its outermost loop has.
+        extent: how many independent items its outermost loop has, or parts of items where these have some.
         scratch_bytes: scratch memory one thread needs, 64-byte aligned.
     """
 
@@ -137,18 +138,22 @@ def _to_c_function(func: tirx.PrimFunc, name: str) -> LoweredKernel:
     bound = [tirx.DeclBuffer(param, data=pointer) for param, pointer in by_param.items()]
     bound += [tirx.DeclBuffer(view.buffer, data=by_param[view.data.args[0]]) for view in views]
     item = tirx.Var("item", "int32")
+    parts = parts_of(body)
+    first, stop = tirx.truncdiv(begin, parts), tirx.truncdiv(end + (parts - 1), parts)
+    before = (first + item) * parts
+    body = only_parts(body, parts, begin - before, end - before)
     if loop_var is not None:
-        index = (begin + item).astype(str(loop_var.ty.dtype))
+        index = (first + item).astype(str(loop_var.ty.dtype))
         shift = (tirx.Var, lambda var: index if var.same_as(loop_var) else var)
         body = tvm_ffi.structural_map(body, [shift])
-    items = tirx.For(item, tirx.const(0, "int32"), end - begin, tirx.ForKind.SERIAL, body)
+    items = tirx.For(item, tirx.const(0, "int32"), stop - first, tirx.ForKind.SERIAL, body)
 
     c_function = tirx.PrimFunc(
         [*by_param.values(), scratch, begin, end],
         tirx.SeqStmt([*bound, items]),
         ret_type=ir.PrimType("int32"),
     ).with_attrs({"global_symbol": name, "tirx.noalias": True, "tirx.is_entry_func": False, "calling_conv": 1})
-    return LoweredKernel(c_function, extent, scratch_bytes)
+    return LoweredKernel(c_function, extent * parts, scratch_bytes)
 
 
 def _pointer(name: str, dtype: str) -> tirx.Var:
