@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from separable.schedules import conv, dense, depthwise, depthwise_pointwise, strassen_tile, winograd_tile
+from separable.schedules import conv, conv_tile, dense, depthwise, depthwise_pointwise, strassen_tile, winograd_tile
 from separable.schedules.butterfly import input_operations, output_operations
 from separable.schedules.cost import Cost
 from separable.schedules.epilogue import Epilogue
@@ -53,8 +53,8 @@ def cost_of(w: Workload, tile: Any, target: Target) -> Cost:
 
 def _conv(w: Conv, tile: conv.Tile, target: Target) -> Cost:
     """Register tiles of rows x columns pixels and NR channel vectors, each with a loop over taps and channels."""
-    rows, columns = conv.grid(w)
-    size, _ = conv.channel_window(w, tile.vectors)
+    rows, columns = conv_tile.grid(w)
+    size, _ = conv_tile.channel_window(w, tile.vectors)
     steps = math.prod(w.window.size) * size
     tiles = -(-rows // tile.rows) * -(-columns // tile.columns)
     panels = -(-w.y.blocks // tile.vectors)

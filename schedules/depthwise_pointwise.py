@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tvm import s_tir, te, tirx
 
-from separable.schedules import conv, depthwise
+from separable.schedules import conv, conv_tile, depthwise
 from separable.schedules.kernel import (
     Array,
     Kernel,
@@ -77,11 +77,11 @@ def _cycles_of_rows(w: DepthwisePointwise, target: Target) -> float:
     vector = target.for_vectors(w.y.dtype, w.y.lanes)
 
     def least(rows: int, columns: int, narrow: bool) -> float:
-        tiles = conv.register_tiles(rows, columns, w.y.blocks, w.x.channels, vector, vector.panel_vectors, narrow)
+        tiles = conv_tile.register_tiles(rows, columns, w.y.blocks, w.x.channels, vector, vector.panel_vectors, narrow)
         return min(tiles.values())
 
     by_rows = w.y.height * least(1, w.y.width, narrow=False)
-    return w.x.channels * (by_rows - least(*conv.grid(w.pointwise), narrow=conv.narrows(target)))
+    return w.x.channels * (by_rows - least(*conv_tile.grid(w.pointwise), narrow=conv_tile.narrows(target)))
 
 
 def _cycles_of_way(w: DepthwisePointwise, target: Target) -> float:
@@ -96,8 +96,8 @@ def default_tile(w: DepthwisePointwise, target: Target) -> Tile:
     """The tiles of the halves by themselves, and the highest band that fits an eighth of L2 and leaves enough bands."""
     vector = target.for_vectors(w.y.dtype, w.y.lanes)
     panel = vector.panel_vectors
-    _, columns, vectors = conv.register_tile(1, w.y.width, w.y.blocks, w.x.channels, vector, panel)
-    unroll = conv.unroll_of(w.x.channels, columns * vectors, w.y.lanes)
+    _, columns, vectors = conv_tile.register_tile(1, w.y.width, w.y.blocks, w.x.channels, vector, panel)
+    unroll = conv_tile.unroll_of(w.x.channels, columns * vectors, w.y.lanes)
     if target.lane_operands and w.y.lanes == target.lanes and w.x.channels % (4 * w.y.lanes) == 0:
         # One block of four channels is a short loop, and in a band the next one is near.
         unroll = 4 * w.y.lanes

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import Any, TypeAlias
 
-from separable.schedules import conv, dense, depthwise, depthwise_pointwise
+from separable.schedules import conv, conv_tile, dense, depthwise, depthwise_pointwise
 from separable.schedules.kernel import largest_divisor, round_up
 from separable.schedules.register_tile import registers_needed
 from separable.schedules.tensor import Blocked
@@ -143,16 +143,16 @@ def fitted(w: Workload, tile: Tile, target: Target) -> Tile | None:
 
 def _conv(w: Conv, target: Target) -> Iterator[conv.Tile]:
     """Every register tile in reach of the best estimate, both orders of the loops, several unrollings."""
-    rows, columns = conv.grid(w)
-    panel = conv.shared_panel(w, target)
-    narrow = conv.narrows(target)
-    cycles = conv.register_tiles(rows, columns, w.y.blocks, conv.products(w), target, panel, narrow)
+    rows, columns = conv_tile.grid(w)
+    panel = conv_tile.shared_panel(w, target)
+    narrow = conv_tile.narrows(target)
+    cycles = conv_tile.register_tiles(rows, columns, w.y.blocks, conv_tile.products(w), target, panel, narrow)
     default = conv.default_tile(w, target)
     # A plain input is walked row by row, and a single pixel has no order.
     ordered = isinstance(w.x, Blocked) and rows * columns > 1
     orders = (True, False) if ordered else (default.pixels_outer,)
     for shape in _in_reach(cycles):
-        size, _ = conv.channel_window(w, vectors=shape[2])
+        size, _ = conv_tile.channel_window(w, vectors=shape[2])
         for unroll in _unrolls(size, math.prod(shape), default.unroll):
             yield from (conv.Tile(*shape, unroll, order, panel, narrow) for order in orders)
 
@@ -168,7 +168,7 @@ def _depthwise(w: Depthwise, target: Target) -> Iterator[depthwise.Tile]:
 def _depthwise_pointwise(w: DepthwisePointwise, target: Target) -> Iterator[depthwise_pointwise.Tile]:
     """Bands of a few rows, with the register tiles in reach of the best estimate for the pointwise half."""
     default = depthwise_pointwise.default_tile(w, target)
-    cycles = conv.register_tiles(1, w.y.width, w.y.blocks, w.x.channels, target, target.panel_vectors)
+    cycles = conv_tile.register_tiles(1, w.y.width, w.y.blocks, w.x.channels, target, target.panel_vectors)
     for _, columns, vectors in _in_reach(cycles)[:_BAND_SHAPES]:
         walked = round_up(w.y.width, columns)
         inner = [
@@ -218,6 +218,6 @@ def unrollings(w: Workload, tile: object) -> list[object]:
     """The tile and its like with other unrollings of the reduction; the tile alone if its schedule has none."""
     if not isinstance(w, Conv) or not isinstance(tile, conv.Tile):
         return [tile]
-    size, _ = conv.channel_window(w, tile.vectors)
+    size, _ = conv_tile.channel_window(w, tile.vectors)
     others = (replace(tile, unroll=largest_divisor(size, limit)) for limit in _UNROLLS)
     return list(dict.fromkeys([tile, *others]))

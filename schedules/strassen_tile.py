@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from separable.schedules import conv
+from separable.schedules import conv_tile
 from separable.schedules.kernel import narrow_from
 from separable.schedules.register_tile import registers_needed, straight_cycles
 from separable.schedules.strassen_inputs import SUMS
@@ -48,7 +48,7 @@ class Tile:
 
 def decline(w: Conv, target: Target) -> str | None:
     """Why a convolution is better computed directly; None if Strassen's way is better."""
-    if not conv.is_collapsed(w) or w.groups != 1 or w.y.images > 1:
+    if not conv_tile.is_collapsed(w) or w.groups != 1 or w.y.images > 1:
         return "no dense 1x1 convolution of stride 1, of one image"
     if "float16" in (w.y.dtype, w.weights):
         return "its sums need more digits than float16 has"
@@ -84,7 +84,7 @@ def cycles(w: Strassen, tile: Tile, target: Target) -> float:
     """
     blocks = w.y.blocks // 2
     # Of one vector from each quarter. The image and its sums are in L2.
-    image = straight_cycles(4, 4, 4, target) + 4 * conv.L2_CYCLES_PER_VECTOR
+    image = straight_cycles(4, 4, 4, target) + 4 * conv_tile.L2_CYCLES_PER_VECTOR
     weights = straight_cycles(4, 4, 4, target)
     if _panel_bytes(w, tile.vectors) > target.l1_bytes // 2:
         weights += _way_to_l2(4 + SUMS)
@@ -98,7 +98,7 @@ def cycles(w: Strassen, tile: Tile, target: Target) -> float:
 
 def _way_to_l2(vectors: int) -> float:
     """Cycles of so many vectors from L2 or into it; half of the way hides behind arithmetic."""
-    return vectors * conv.L2_CYCLES_PER_VECTOR / 2
+    return vectors * conv_tile.L2_CYCLES_PER_VECTOR / 2
 
 
 def _panel_bytes(w: Strassen, vectors: int) -> int:
@@ -112,7 +112,7 @@ def _products_outer(w: Strassen, columns: int, vectors: int, target: Target) -> 
     With few pixels to share a weight vector its way from L2 takes more than half of the multiply-adds' cycles. What one
     product needs must stay where it is then: its weights in L1, and in L2 its quarter of the image and the products.
     """
-    from_l2 = vectors * conv.L2_CYCLES_PER_VECTOR > columns * vectors / target.fma_per_cycle / 2
+    from_l2 = vectors * conv_tile.L2_CYCLES_PER_VECTOR > columns * vectors / target.fma_per_cycle / 2
     products_bytes = PRODUCTS * w.pairs * vectors * w.y.lanes * DTYPE_BYTES[w.y.dtype]
     weights_in_l1 = _panel_bytes(w, vectors) // 4 <= target.l1_bytes // 2
     return from_l2 and weights_in_l1 and w.x.nbytes // SUMS + products_bytes <= target.l2_bytes // 2
@@ -141,7 +141,7 @@ def _tile_cycles(depth: int, columns: int, vectors: int, target: Target) -> floa
     sums = columns * vectors
     ports = min(2, target.loads_per_cycle * max(1, target.vector_bits // _PORT_BITS))
     load_cycles = columns / ports + vectors / target.loads_per_cycle
-    l2_cycles = vectors * conv.L2_CYCLES_PER_VECTOR
+    l2_cycles = vectors * conv_tile.L2_CYCLES_PER_VECTOR
     fma_cycles = max(sums / target.fma_per_cycle, 1.2 * target.fma_latency)
     step = max(fma_cycles, load_cycles, l2_cycles) + 0.05 * load_cycles
     return depth * step + sums / min(1, target.loads_per_cycle) + 4 * target.fma_latency

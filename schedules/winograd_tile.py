@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from separable.schedules import conv
+from separable.schedules import conv_tile
 from separable.schedules.butterfly import input_operations, output_operations
 from separable.schedules.kernel import largest_divisor
 from separable.schedules.register_tile import registers_needed, straight_cycles
@@ -84,11 +84,13 @@ def decline(w: Conv, target: Target) -> str | None:
 
 def direct_cycles(w: Conv, target: Target) -> float:
     """Estimated cycles of the convolution's own schedule on one thread."""
-    rows, columns = conv.grid(w)
-    narrow = conv.narrows(target)
-    step = min(conv.register_tiles(rows, columns, w.y.blocks, conv.products(w), target, narrow=narrow).values())
-    weight_bytes = 4 * conv.products(w) * w.y.blocks * w.y.lanes
-    return conv.products(w) * step + _fetch_cycles(weight_bytes, weight_bytes, target)
+    rows, columns = conv_tile.grid(w)
+    narrow = conv_tile.narrows(target)
+    step = min(
+        conv_tile.register_tiles(rows, columns, w.y.blocks, conv_tile.products(w), target, narrow=narrow).values()
+    )
+    weight_bytes = 4 * conv_tile.products(w) * w.y.blocks * w.y.lanes
+    return conv_tile.products(w) * step + _fetch_cycles(weight_bytes, weight_bytes, target)
 
 
 def cycles(w: Winograd, tile: Tile, target: Target) -> float:
@@ -118,7 +120,7 @@ def _product_cycles(w: Winograd, tile: Tile, target: Target) -> float:
     sums, register_tiles = tile.columns * tile.vectors, tile.tiles // tile.columns
     fma_cycles = max(sums / target.fma_per_cycle, 1.2 * target.fma_latency)
     load_cycles = (tile.columns + tile.vectors) / target.loads_per_cycle
-    l2_cycles = tile.vectors * conv.L2_CYCLES_PER_VECTOR
+    l2_cycles = tile.vectors * conv_tile.L2_CYCLES_PER_VECTOR
     usual = max(fma_cycles, load_cycles) + 0.05 * load_cycles
     steps = (register_tiles - 1) * usual + max(usual, l2_cycles) + 0.25 * l2_cycles
     return w.x.channels * steps + register_tiles * (sums + 4 * target.fma_latency)
@@ -134,9 +136,9 @@ def _transform_cycles(w: Winograd, tile: Tile, target: Target) -> tuple[float, f
     vector_bytes = 4 * size**2 * tile.tiles * w.y.lanes
     return (
         _passes(2 * size * input_operations(matrices.inputs), (size**2, size**2, size**2), target)
-        + size**2 * conv.L2_CYCLES_PER_VECTOR * (vector_bytes * w.x.blocks > target.l1_bytes // 2),
+        + size**2 * conv_tile.L2_CYCLES_PER_VECTOR * (vector_bytes * w.x.blocks > target.l1_bytes // 2),
         _passes((size + outputs) * output_operations(matrices.outputs), (size**2, size * outputs, outputs**2), target)
-        + size**2 * conv.L2_CYCLES_PER_VECTOR * (vector_bytes * tile.vectors > target.l1_bytes // 2),
+        + size**2 * conv_tile.L2_CYCLES_PER_VECTOR * (vector_bytes * tile.vectors > target.l1_bytes // 2),
     )
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+from collections import Counter
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -28,16 +31,20 @@ def listed_family(path: Path) -> list[Member]:
         FamilyError: the file is malformed, or lists networks that there are not.
         OSError: a file cannot be read.
     """
-    return [_listed(listed, path) for listed in read_accuracies(path)]
+    entries = read_accuracies(path)
+    stems = Counter(listed.model.stem for listed in entries if listed.model is not None)
+    ambiguous = {stem for stem, count in stems.items() if count > 1}
+    return [_listed(listed, path, ambiguous) for listed in entries]
 
 
-def _listed(listed: Listed, path: Path) -> Member:
+def _listed(listed: Listed, path: Path, ambiguous: Collection[str]) -> Member:
     accuracy = Accuracy(listed.accuracy, path.name)
     if listed.model is not None:
         digest = hashlib.sha256(listed.model.read_bytes()).hexdigest()[:16]
         stem = listed.model.stem
+        title = os.path.relpath(listed.model.with_suffix(""), path.parent) if stem in ambiguous else stem
         chosen = f"separable compile {listed.model}"
-        return Member(stem, f"{stem}-{digest}", "", accuracy, partial(shutil.copy, listed.model), next=chosen)
+        return Member(title, f"{stem}-{digest}", "", accuracy, partial(shutil.copy, listed.model), next=chosen)
     assert listed.alpha is not None
     assert listed.resolution is not None
     try:

@@ -11,24 +11,12 @@ loop with anything else in it (stores, conversions, calls) cannot be scheduled.
 from __future__ import annotations
 
 import math
-import re
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from separable.compiler.emit.dual_issue import INSERT_LATENCY, LOAD_LATENCY, Unit, cycles, may_pair, parse
+from separable.compiler.emit.dual_issue import INSERT_LATENCY, LOAD_LATENCY, Unit, cycles, may_pair
+from separable.compiler.emit.sum_loop import CannotSchedule, Loop, Value, take_apart, written_by
 from separable.targets.row import Target
-
-_PRODUCT = re.compile(
-    r"^(?P<name>fml[as]) v(?P<sum>\d+)\.(?P<type>\w+), v(?P<a>\d+)\.\w+, v(?P<b>\d+)\.(?P<suffix>\w+(?:\[\d\])?)$"
-)
-_LOAD = re.compile(
-    r"^(?:ldr|ldur|ldp) q(?P<first>\d+), (?:q(?P<second>\d+), )?"
-    r"\[(?P<base>x\d+)(?:, #(?P<offset>-?\d+))?\](?:, #(?P<step>-?\d+))?$"
-)
-_STEP = re.compile(r"^(?P<sign>add|sub) (?P<base>x\d+), (?P=base), #(?P<step>\d+)$")
-_NEAREST, _FARTHEST = -256, 32752
-"""Bytes: offsets that loads of both halves of a vector can have."""
 
 _URGENT = 12
 """Multiply-adds ahead of which a load takes a cycle of its own, where halves start apart from multiply-adds."""
@@ -44,12 +32,6 @@ _MOST_AHEAD = 8
 
 _LOW = 16
 """Registers whose lanes of float16 can be factors, from the first."""
-
-_NOT_LOADED = 1 << 30
-
-
-class CannotSchedule(Exception):
-    """A loop has something in it that is not understood, or LLVM's own order is about as fast."""
 
 
 class _NoRoom(Exception):
@@ -95,7 +77,7 @@ def schedule_loop(
 
     def tried(ahead: int) -> tuple[float, Schedule | None]:
         try:
-            schedule = _Scheduler(_take_apart(body, kept), ahead, spare, temporaries, target).run()
+            schedule = _Scheduler(take_apart(body, kept), ahead, spare, temporaries, target).run()
         except _NoRoom:
             return math.inf, None
         return cycles(schedule.loop(body[-1]), target) or math.inf, schedule
@@ -104,133 +86,6 @@ def schedule_loop(
     if fastest is None or taken + _LEAST_GAIN > (cycles(body, target) or 0.0):
         raise CannotSchedule
     return fastest
-
-
-@dataclass(eq=False)
-class _Value:
-    """A vector that the loop loads.
-
-    Attributes:
-        base, offset: where from, with pointers as they are when the iteration begins.
-        home: the register that LLVM gave it.
-        is_final: whether it must end in that register, as code after the loop reads it.
-        is_low: whether it must be in the lower half of the registers, as lanes of float16 must.
-        uses: multiply-adds that still need it.
-        register, temporary: where its lower and its upper half go, once they are loaded.
-        low_ready, high_ready: the cycles in which the halves are there.
-        ready: the cycle in which the whole can be used.
-    """
-
-    base: str
-    offset: int
-    home: str
-    is_final: bool = False
-    is_low: bool = False
-    uses: int = 0
-    register: str = ""
-    temporary: str = ""
-    low_ready: int = 0
-    high_ready: int = 0
-    ready: int = _NOT_LOADED
-
-
-@dataclass(eq=False)
-class _Product:
-    """A multiply-add; its operands are values that the loop loads or registers that it leaves alone."""
-
-    name: str
-    kind: str
-    suffix: str
-    total: str
-    a: _Value | str
-    b: _Value | str
-
-    @property
-    def values(self) -> list[_Value]:
-        return [operand for operand in (self.a, self.b) if isinstance(operand, _Value)]
-
-    def __str__(self) -> str:
-        a, b = (o.register if isinstance(o, _Value) else o for o in (self.a, self.b))
-        return f"{self.name} v{self.total}.{self.kind}, v{a}.{self.kind}, v{b}.{self.suffix}"
-
-
-@dataclass
-class _Loop:
-    """A loop taken apart.
-
-    Attributes:
-        values: what it loads, in LLVM's order.
-        products: multiply-adds, in LLVM's order.
-        chain: integer instructions and prefetches, which keep their order.
-    """
-
-    values: list[_Value] = field(default_factory=list)
-    products: list[_Product] = field(default_factory=list)
-    chain: list[str] = field(default_factory=list)
-
-
-def _take_apart(body: Sequence[str], kept: Collection[str]) -> _Loop:
-    """Values, multiply-adds and the rest of a loop whose last instruction is the branch back.
-
-    Raises:
-        CannotSchedule: it contains anything else, or a register has two roles.
-    """
-    loop = _Loop()
-    current: dict[str, _Value] = {}
-    moved: Counter[str] = Counter()
-    sums: set[str] = set()
-    written: set[str] = set()
-    for text in body[:-1]:
-        if match := _PRODUCT.match(text):
-            a, b = (current.get(match[operand], match[operand]) for operand in ("a", "b"))
-            loop.products.append(_Product(match["name"], match["type"], match["suffix"], match["sum"], a, b))
-            sums.add(match["sum"])
-        elif (match := _LOAD.match(text)) and match["base"] not in written:
-            offset = int(match["offset"] or 0) + moved[match["base"]]
-            for index, register in enumerate(number for number in match.group("first", "second") if number):
-                current[register] = _Value(match["base"], offset + 16 * index, register)
-                loop.values.append(current[register])
-            if match["step"]:
-                moved[match["base"]] += int(match["step"])
-                loop.chain.append(f"add {match['base']}, {match['base']}, #{match['step']}")
-        elif "sp" not in text and ((match := _STEP.match(text)) or _is_integer(text)):
-            if match:
-                moved[match["base"]] += int(match["step"]) * (1 if match["sign"] == "add" else -1)
-            else:
-                written.update(_written(text))
-            loop.chain.append(text)
-        else:
-            raise CannotSchedule(text)
-    for register, value in current.items():
-        value.is_final = register in kept
-    loaded = {value.home for value in loop.values}
-    plain = {o for product in loop.products for o in (product.a, product.b) if isinstance(o, str)}
-    for product in loop.products:
-        for value in product.values:
-            value.uses += 1
-        if isinstance(product.b, _Value) and product.suffix.startswith("h"):
-            product.b.is_low = True
-    understood = (
-        loop.values
-        and loop.products
-        and all(value.uses for value in loop.values)
-        and all(_NEAREST <= value.offset <= _FARTHEST and value.offset % 8 == 0 for value in loop.values)
-        and not loaded & (sums | plain)
-        and not plain & sums
-    )
-    if not understood:
-        raise CannotSchedule
-    return loop
-
-
-def _is_integer(text: str) -> bool:
-    instruction = parse(text)
-    return instruction is not None and (instruction.unit is Unit.INTEGER or text.startswith("prfm "))
-
-
-def _written(text: str) -> tuple[str, ...]:
-    instruction = parse(text)
-    return instruction.writes if instruction else ()
 
 
 class _Scheduler:
@@ -242,7 +97,7 @@ class _Scheduler:
 
     def __init__(
         self,
-        loop: _Loop,
+        loop: Loop,
         count_ahead: int,
         spare: Collection[str],
         temporaries: Sequence[str],
@@ -252,13 +107,13 @@ class _Scheduler:
         self.products = list(reversed(loop.products))
         self.length = len(loop.products)
         self.chain = list(loop.chain)
-        self.first_use: dict[_Value, int] = {}
+        self.first_use: dict[Value, int] = {}
         for index, product in enumerate(loop.products):
             for value in product.values:
                 self.first_use.setdefault(value, index)
         in_turn = sorted(loop.values, key=self.first_use.__getitem__)
         self.waiting = in_turn[count_ahead:]
-        self.inserting: list[_Value] = []
+        self.inserting: list[Value] = []
         self.free = {value.home for value in loop.values}.union(spare)
         self.temporaries = list(temporaries)
         self.reserved = {value.home: self.first_use[value] for value in loop.values if value.is_final}
@@ -270,7 +125,7 @@ class _Scheduler:
         self.instructions: list[str] = []
         self.last_tail: list[str] = []
 
-    def _place_ahead(self, values: Sequence[_Value]) -> list[_Value]:
+    def _place_ahead(self, values: Sequence[Value]) -> list[Value]:
         """Give the first values registers, in which those of the next iteration then have to end."""
         following = []
         for index, value in enumerate(values):
@@ -329,7 +184,7 @@ class _Scheduler:
         done = self.length - len(self.products)
         return bool(self.waiting) and self.first_use[self.waiting[0]] - done < _URGENT
 
-    def _add(self, instruction: str, value: _Value | None = None) -> None:
+    def _add(self, instruction: str, value: Value | None = None) -> None:
         self.instructions.append(instruction)
         if self.head is not None and (value is None or self.first_use[value] < self.length):
             self.last_tail.append(instruction)
@@ -385,12 +240,12 @@ class _Scheduler:
         self._loaded(value)
         return True
 
-    def _loaded(self, value: _Value) -> None:
+    def _loaded(self, value: Value) -> None:
         if value.register and value.temporary:
             self.waiting.remove(value)
             self.inserting.append(value)
 
-    def _register_for(self, value: _Value) -> str:
+    def _register_for(self, value: Value) -> str:
         """A free register, at best one that no value has to end in; or none."""
         if value.is_final:
             return value.home if value.home in self.free else ""
@@ -400,7 +255,7 @@ class _Scheduler:
     def _continue_chain(self) -> bool:
         if not self.chain:
             return False
-        if any(value.base in _written(self.chain[0]) for value in self.waiting):
+        if any(value.base in written_by(self.chain[0]) for value in self.waiting):
             return False
         self._add(self.chain.pop(0))
         return True

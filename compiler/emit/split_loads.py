@@ -12,8 +12,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from separable.compiler.emit.dual_issue import Unit, parse
-from separable.compiler.emit.in_order import CannotSchedule, Schedule, schedule_loop
+from separable.compiler.emit.in_order import Schedule, schedule_loop
 from separable.compiler.emit.liveness import live_after
+from separable.compiler.emit.sum_loop import CannotSchedule
 from separable.targets.row import Target
 
 _LABEL = re.compile(r"^(\.L\w+):")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from separable.compiler.tuning.tasks import Task
-from separable.schedules import conv
+from separable.schedules import conv_tile
 from separable.schedules.kernel import round_up
 from separable.schedules.space import Tile, parameters
 from separable.schedules.tensor import Blocked
@@ -81,8 +81,8 @@ def _extents(w: Conv | Depthwise | DepthwisePointwise | Dense) -> tuple[int, int
     if isinstance(w, Dense):
         return math.prod(w.x.shape[:-1]), 1, w.y.shape[-1], w.x.shape[-1]
     if isinstance(w, Conv):
-        height, width = conv.grid(w)
-        return height, width, w.y.blocks, conv.products(w)
+        height, width = conv_tile.grid(w)
+        return height, width, w.y.blocks, conv_tile.products(w)
     assert isinstance(w.y, Blocked)
     return w.y.height, w.y.width, w.y.blocks, math.prod(w.window.size)
 

@@ -56,6 +56,16 @@ def test_it_names_the_choice(family: Callable[..., list[object]], tmp_path: Path
     assert "slow: 2.000 ms, by an earlier run" in again.stderr
 
 
+def test_files_of_one_name_are_told_apart_by_their_folders(family: Callable[..., list[object]], tmp_path: Path) -> None:
+    for folder in ("fast", "slow"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / f"{folder}.onnx").rename(tmp_path / folder / "net.onnx")
+    (tmp_path / "mine.csv").write_text("model,accuracy\nfast/net.onnx,60\nslow/net.onnx,70\n")
+    printed = call(*family("--budget", "1.5ms"))
+    assert "choice      fast/net: accuracy 60" in printed.stdout
+    assert "slow/net: 2.000 ms" in printed.stderr
+
+
 def test_without_a_budget_nothing_is_chosen(family: Callable[..., list[object]]) -> None:
     assert "choice" not in call(*family()).stdout
 

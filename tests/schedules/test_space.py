@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from separable.schedules import conv, depthwise
+from separable.schedules import conv, conv_tile, depthwise
 from separable.schedules.space import TILES, fitted, has_space, parameters, space, unrollings
 from separable.schedules.tensor import Blocked
 from separable.schedules.workload import Conv, Dense, Depthwise, DepthwisePointwise, Window, Workload
@@ -66,7 +66,7 @@ def test_unrolls_divide_the_reduction(target: Target) -> None:
     for w in tuned_workloads(target):
         for tile in space(w, target).tiles:
             if isinstance(w, Conv) and isinstance(tile, conv.Tile):
-                assert conv.channel_window(w, tile.vectors)[0] % tile.unroll == 0
+                assert conv_tile.channel_window(w, tile.vectors)[0] % tile.unroll == 0
             if isinstance(w, Dense):
                 assert w.x.shape[-1] % parameters(tile)["unroll"] == 0
 

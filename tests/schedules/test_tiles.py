@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from separable.schedules import conv, dense, depthwise
+from separable.schedules import conv, conv_tile, dense, depthwise
 from separable.schedules.kernel import round_up
 from separable.schedules.tensor import Plain
 from separable.schedules.workload import Conv, Dense, Depthwise
@@ -30,7 +30,7 @@ def check_conv(w: Conv, target: Target) -> None:
     accumulators = tile.rows * tile.columns * tile.vectors
     assert accumulators + tile.vectors + 1 <= target.vector_registers
     assert w.in_channels // w.groups % tile.unroll == 0
-    height, width = conv.grid(w)
+    height, width = conv_tile.grid(w)
     computed = round_up(height, tile.rows) * tile.walked(width) * round_up(w.y.blocks, tile.vectors)
     # Tiny images are all edge; elsewhere little may stick out: more where registers are few and loads slow, because a
     # wide panel saves them.
