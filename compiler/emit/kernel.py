@@ -52,7 +52,6 @@ _TO_FLAT = (
     tirx_passes.StmtSimplify(),
     tirx_passes.RemoveNoOp(),
 )
-_FINISH = (s_tir_passes.RewriteUnsafeSelect(), tirx_passes.CommonSubexprElim())
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,8 @@ def lower_kernel(
         mod = tvm.IRModule({name: separate_pointers(load_whole_vectors(mod[name]))})
     else:
         mod = tvm.IRModule({name: emulate_half(mod[name])})
-    mod = ir.transform.Sequential(_FINISH)(mod)
+    # TVM's elimination of common subexpressions is left to LLVM: it takes seconds for straight-line code.
+    mod = s_tir_passes.RewriteUnsafeSelect()(mod)
     # Now, while the range of every loop is known: divisions of non-negative indices become plain ones.
     mod = tirx_passes.LowerIntrin()(tirx_passes.BindTarget(target)(mod))
     return _to_c_function(mod[name], name)

@@ -23,7 +23,10 @@ from tests.compiler.calls import call
 from .support import ROOT
 
 QEMU = shutil.which("qemu-aarch64")
-pytestmark = pytest.mark.skipif(QEMU is None, reason="needs qemu-aarch64 (package qemu-user)")
+pytestmark = [
+    pytest.mark.skipif(QEMU is None, reason="needs qemu-aarch64 (package qemu-user)"),
+    pytest.mark.xdist_group("agent_arm64"),  # one worker builds the agent
+]
 
 # What it is told to do: print its arguments and its file, crash, or never end.
 PROGRAM = r"""

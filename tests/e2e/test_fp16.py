@@ -27,7 +27,7 @@ from .support import (
     range_errors,
     reference,
 )
-from .test_models import MODELS, PHOTOS, photos
+from .test_models import PHOTOS, QUICK, photos
 
 A76, A55 = "arm64:cortex-a76", "arm64:cortex-a55"
 SMALL = 2e-2
@@ -71,7 +71,7 @@ def test_a_random_network_with_every_pair_fused(
 
 @needs_shared
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name != "vww_96_fp32" else []) for name in MODELS]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name != "vww_96_fp32" else []) for name in QUICK]
 )
 def test_trained_networks_stay_within_the_bound(name: str, compile_library: CompileLibrary) -> None:
     library = compile_library(SHARED / "models" / f"{name}.onnx", EMULATED_FP16, "fp16")

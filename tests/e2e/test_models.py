@@ -12,16 +12,15 @@ from separable.runtime.loader import load
 
 from .support import SHARED, CompileLibrary, FloatArray, needs_shared, random_inputs, range_errors, reference
 
-MODELS = [
-    "mobilenet_v1_1.0_224",
-    "mobilenet_v1_0.75_224",
-    "vww_96_fp32",
-    "retinaface_mnet0.25_240x320",
-    "ultraface_rfb_320",
-]
 TARGETS = ["native", "x86-64-v2", "x86-64-v3", "arm64:generic", "arm64:cortex-a76"]
-ALIKE = ("x86-64-v2", "arm64:generic")
-"""Targets whose schedules are close to those of another one in the list: two networks are enough for every change."""
+QUICK = {
+    "vww_96_fp32": TARGETS,
+    "mobilenet_v1_1.0_224": ["native", "x86-64-v2", "arm64:cortex-a76"],
+    "mobilenet_v1_0.75_224": ["native"],
+    "retinaface_mnet0.25_240x320": ["native", "arm64:cortex-a76"],
+    "ultraface_rfb_320": ["native", "arm64:cortex-a76"],
+}
+"""Networks and targets that every change is tested with: each network, and each target with one of them at least."""
 
 TOLERANCE = 1e-4
 MAX_OVERHEAD_BYTES = 1_500_000
@@ -37,10 +36,10 @@ def same_worker(name: str) -> pytest.MarkDecorator:
 
 
 def cases() -> Iterator[object]:
-    for name in MODELS:
+    for name in QUICK:
         for target in TARGETS:
-            quick = name in (MODELS[0], "vww_96_fp32") or target not in ALIKE
-            yield pytest.param(name, target, marks=[same_worker(name), *([] if quick else [pytest.mark.slow])])
+            marks = [same_worker(name), *([] if target in QUICK[name] else [pytest.mark.slow])]
+            yield pytest.param(name, target, marks=marks)
 
 
 @pytest.mark.parametrize(("name", "target"), list(cases()))

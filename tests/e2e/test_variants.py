@@ -88,7 +88,9 @@ def test_each_level_of_x86_64(
 
 
 @needs_shared
-@pytest.mark.parametrize("cpu", ["cortex-a53", "cortex-a76", "neoverse-n1", "max"])
+@pytest.mark.parametrize(
+    "cpu", ["cortex-a76", *(pytest.param(cpu, marks=pytest.mark.slow) for cpu in ("cortex-a53", "neoverse-n1", "max"))]
+)
 def test_a_trained_network(
     cpu: str, plain_driver: Path, compile_library: CompileLibrary, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,7 +68,9 @@ def test_tiles_compute_what_they_should_and_are_timed(builder: CandidateBuilder,
         assert timing.max_error <= 1e-6
 
 
-@pytest.mark.parametrize("name", ["armv7:cortex-a7", "android-arm64:cortex-a55", "arm64-musl"])
+@pytest.mark.parametrize(
+    "name", ["armv7:cortex-a7", pytest.param("android-arm64:cortex-a55", marks=pytest.mark.slow), "arm64-musl"]
+)
 def test_programs_for_other_systems(name: str, tmp_path: Path) -> None:
     """They are static, so that qemu needs no system's files to run them."""
     target = find_target(name)
