@@ -183,7 +183,8 @@ def schedule(sch: s_tir.Schedule, tile: Tile, lane_operands: bool) -> None:
     register_tile = register_order(k_i, [column_i], co_i, lane_operands)
     sch.reorder(band, row_i, column_o, panel, k_o, *register_tile, c)
     sch.parallel(band)
-    rows = [row_i]
+    parts = tile.rows // tile.depthwise.rows
+    share_in_parts(sch, row_i, parts)
     unroll_all(sch, register_tile)
     sch.vectorize(c)
     sch.reverse_compute_at(y, panel)
@@ -192,7 +193,7 @@ def schedule(sch: s_tir.Schedule, tile: Tile, lane_operands: bool) -> None:
     sch.compute_at(between, band, preserve_unit_loops=True)
     block, row, column, c = sch.get_loops(between)[1:]
     row_o, row_i = sch.split(row, [None, tile.depthwise.rows])
-    rows.append(row_o)
+    share_in_parts(sch, row_o, parts)
     column_o, column_i = sch.split(column, [None, tile.depthwise.columns])
     sch.reorder(block, row_o, column_o, row_i, column_i, c)
     unroll_and_vectorize(sch, [row_i, column_i, c])
@@ -203,7 +204,6 @@ def schedule(sch: s_tir.Schedule, tile: Tile, lane_operands: bool) -> None:
     sch.vectorize(c)
     initialise_before(sch, sums, ky)
     initialise_before(sch, acc, k_o)
-    share_in_parts(sch, rows, tile.rows // tile.depthwise.rows)
 
 
 def build(w: DepthwisePointwise, target: Target, tile: Tile | None = None) -> Kernel:

@@ -94,9 +94,9 @@ def unroll_and_vectorize(sch: s_tir.Schedule, loops: Sequence[s_tir.schedule.Loo
         sch.vectorize(innermost)
 
 
-def share_in_parts(sch: s_tir.Schedule, loops: Sequence[s_tir.schedule.LoopRV], parts: int) -> None:
-    """Let threads share an item in parts, the same share of each of these loops of at least ``parts`` iterations."""
-    for loop in loops if parts > 1 else ():
+def share_in_parts(sch: s_tir.Schedule, loop: s_tir.schedule.LoopRV, parts: int) -> None:
+    """Let threads share an item in parts, each a share of this loop of at least ``parts`` iterations."""
+    if parts > 1:
         sch.annotate(loop, PARTS, parts)
 
 

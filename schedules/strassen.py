@@ -128,12 +128,13 @@ def schedule(sch: s_tir.Schedule, tile: Tile, pairs: int, lane_operands: bool) -
     """An item is a panel: the sums of its weights, the seven products, and the outputs from them."""
     tiles = -(-pairs // tile.columns)
     narrow = [1, tiles, narrow_from(tile.columns, pairs)]
+    parts = max(1, min(_MOST_PARTS, tiles // _TILES_PER_PART))
     sums, acc, products, y = (sch.get_sblock(name) for name in ("T", "acc", "P", "Y"))
     n, co, t, h, i, c = sch.get_loops(y)
     panel, co_i = sch.split(co, [None, tile.vectors])
     sch.reorder(panel, t, i, co_i, h, n, c)
     sch.annotate(t, NARROW, narrow)
-    shared = [t]
+    share_in_parts(sch, t, parts)
     sch.annotate(i, COLUMNS, tile.columns)
     sch.parallel(panel)
     unroll_and_vectorize(sch, [co_i, h, n, c])
@@ -143,7 +144,7 @@ def schedule(sch: s_tir.Schedule, tile: Tile, pairs: int, lane_operands: bool) -
     sch.reorder(p, tt, i, co, c)
     if tile.products_outer:
         sch.annotate(tt, NARROW, narrow)
-        shared.append(tt)
+        share_in_parts(sch, tt, parts)
     sch.annotate(i, COLUMNS, tile.columns)
     unroll_and_vectorize(sch, [i, co, c])
     sch.unroll(p)
@@ -161,7 +162,6 @@ def schedule(sch: s_tir.Schedule, tile: Tile, pairs: int, lane_operands: bool) -
     sch.reorder(k, vector, q, c)
     unroll_and_vectorize(sch, [vector, q, c])
     initialise_before(sch, acc, k_o)
-    share_in_parts(sch, shared, max(1, min(_MOST_PARTS, tiles // _TILES_PER_PART)))
 
 
 def build(w: Strassen, target: Target, tile: Tile | None = None) -> Kernel:
