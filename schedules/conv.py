@@ -29,6 +29,7 @@ from separable.schedules.kernel import (
     COLUMNS,
     NARROW,
     PREFETCH,
+    STORES_AHEAD,
     Array,
     Kernel,
     as_dtype,
@@ -38,6 +39,7 @@ from separable.schedules.kernel import (
     placeholder,
     round_up,
     start_sums_at,
+    stores_ahead,
     unroll_all,
     unroll_and_vectorize,
 )
@@ -246,7 +248,14 @@ def compute(w: Conv, tile: Tile) -> tirx.PrimFunc:
 
 
 def schedule(
-    sch: s_tir.Schedule, tile: Tile, images: int, columns: int, parts: int, two_loops: bool, lane_operands: bool
+    sch: s_tir.Schedule,
+    tile: Tile,
+    images: int,
+    columns: int,
+    parts: int,
+    two_loops: bool,
+    lane_operands: bool,
+    ahead: bool,
 ) -> None:
     """Tile into registers, order panels and pixels, keep the accumulators in registers, finish at the store."""
     narrow = [-(-columns // tile.columns), tile.first_narrow(columns)]
@@ -306,6 +315,8 @@ def schedule(
     sch.reverse_compute_at(y, innermost)
     if tile.columns > 1:
         sch.annotate(sch.get_loops(y)[-2], COLUMNS, tile.columns)
+    if ahead:
+        sch.annotate(sch.get_loops(y)[-2], STORES_AHEAD, True)
     unroll_and_vectorize(sch, sch.get_loops(y)[depth:])
     initialise_before(sch, acc, taps[0])
 
@@ -323,5 +334,7 @@ def build(w: Conv, target: Target, tile: Tile | None = None) -> Kernel:
     sch = s_tir.Schedule(compute(w, tile))
     # Emulation adds in Arm's order.
     by_lanes = target.lane_operands or target.emulates_fp16
-    schedule(sch, tile, w.y.images, grid(w)[1], streams(w, tile), has_two_loops(w, tile), by_lanes)
+    # From a plain image there are few products for each sum.
+    ahead = isinstance(w.x, Plain) and stores_ahead(w.x, w.y, target)
+    schedule(sch, tile, w.y.images, grid(w)[1], streams(w, tile), has_two_loops(w, tile), by_lanes, ahead)
     return Kernel(sch.mod["main"], w.y.shape, store_at, tile)

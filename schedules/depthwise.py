@@ -16,6 +16,7 @@ import numpy as np
 from tvm import s_tir, te, tirx
 
 from separable.schedules.kernel import (
+    STORES_AHEAD,
     Array,
     Kernel,
     as_dtype,
@@ -25,6 +26,7 @@ from separable.schedules.kernel import (
     placeholder,
     round_up,
     start_sums_at,
+    stores_ahead,
     unroll_all,
     unroll_and_vectorize,
 )
@@ -126,7 +128,7 @@ def compute(w: Depthwise, tile: Tile) -> tirx.PrimFunc:
     return start_sums_at(te.create_prim_func([*arguments, y]), "acc", parameter=2, images=w.y.images)
 
 
-def schedule(sch: s_tir.Schedule, tile: Tile) -> None:
+def schedule(sch: s_tir.Schedule, tile: Tile, ahead: bool) -> None:
     """One item is a band of rows of one channel block; along it, register tile after register tile."""
     acc, y = sch.get_sblock("acc"), sch.get_sblock("Y")
     block, row, column, c, ky, kx = sch.get_loops(acc)
@@ -138,6 +140,8 @@ def schedule(sch: s_tir.Schedule, tile: Tile) -> None:
     unroll_all(sch, [ky, kx, row_i, column_i])
     sch.vectorize(c)
     sch.reverse_compute_at(y, column_o)
+    if ahead:
+        sch.annotate(sch.get_loops(y)[-2], STORES_AHEAD, True)
     unroll_and_vectorize(sch, sch.get_loops(y)[2:])
     initialise_before(sch, acc, ky)
 
@@ -146,5 +150,5 @@ def build(w: Depthwise, target: Target, tile: Tile | None = None) -> Kernel:
     """The scheduled kernel of a workload."""
     tile = tile or default_tile(w, target)
     sch = s_tir.Schedule(compute(w, tile))
-    schedule(sch, tile)
+    schedule(sch, tile, stores_ahead(w.x, w.y, target))
     return Kernel(sch.mod["main"], w.y.shape, into_halo(w.y), tile)

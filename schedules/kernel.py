@@ -13,6 +13,7 @@ from tvm import s_tir, te, tirx
 from tvm.s_tir.stmt import SBlock
 
 from separable.schedules.tensor import Blocked, Tensor
+from separable.targets.row import Target
 
 Array: TypeAlias = NDArray[np.float32]
 """Constants; packed ones may be float16."""
@@ -32,6 +33,9 @@ COLUMNS = "separable.columns"
 PARTS = "separable.parts"
 """Annotation of loops in an item: how many parts threads may share it in. A part is the same share of each such loop;
 what else is in the item is computed by all who compute parts of it."""
+
+STORES_AHEAD = "separable.stores_ahead"
+"""Annotation of a loop over columns that stores a vector for each: lines that will be stored to are asked for early."""
 
 _WORTH_A_BODY = 0.01
 """What share of a layer's columns must otherwise be computed twice for some tiles to be narrower."""
@@ -98,6 +102,15 @@ def share_in_parts(sch: s_tir.Schedule, loop: s_tir.schedule.LoopRV, parts: int)
     """Let threads share an item in parts, each a share of this loop of at least ``parts`` iterations."""
     if parts > 1:
         sch.annotate(loop, PARTS, parts)
+
+
+def stores_ahead(x: Tensor, y: Tensor, target: Target) -> bool:
+    """Whether a kernel that computes little for each store shall ask for its lines early: if they are not near.
+
+    Half of L2 holds what both images need otherwise. On Arm it was never measured, and in-order cores pay for each
+    instruction.
+    """
+    return not target.lane_operands and x.nbytes + y.nbytes > target.l2_bytes // 2
 
 
 def initialise_before(sch: s_tir.Schedule, block: s_tir.schedule.SBlockRV, reduction: s_tir.schedule.LoopRV) -> None:

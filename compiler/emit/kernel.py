@@ -23,6 +23,7 @@ from separable.compiler.emit.lanes import has_lane_operands, load_whole_vectors
 from separable.compiler.emit.narrow_tiles import narrow_tiles
 from separable.compiler.emit.pointers import separate_pointers
 from separable.compiler.emit.prefetch import prefetch_panels
+from separable.compiler.emit.prefetch_stores import prefetch_stores
 
 IndexMap = Callable[..., Sequence[tirx.Expr]]
 
@@ -90,7 +91,8 @@ def lower_kernel(
         The kernel as a C function.
     """
     mod = ir.transform.Sequential(_TO_LOOPS)(tvm.IRModule({name: func}))
-    mod = tvm.IRModule({name: narrow_tiles(prefetch_panels(_redirect_stores(mod[name], output_shape, store_at)))})
+    func = prefetch_stores(_redirect_stores(mod[name], output_shape, store_at))
+    mod = tvm.IRModule({name: narrow_tiles(prefetch_panels(func))})
     mod = tirx_passes.ConvertSSA()(mod)  # the two bodies of a loop over tiles share variables
     mod = ir.transform.Sequential(_TO_FLAT)(mod)
     if has_lane_operands(target):

@@ -15,9 +15,9 @@ from tvm import tirx
 from separable.schedules.kernel import PREFETCH
 from separable.schedules.tensor import DTYPE_BYTES
 
-_LINE_BYTES = 64
+LINE_BYTES = 64
 _LARGEST_PRODUCT = 2**30
-_READ, _INTO_L2, _DATA = 0, 2, 1  # arguments of llvm.prefetch
+_INTO_L1, _INTO_L2, _DATA = 3, 2, 1  # arguments of llvm.prefetch
 
 
 def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
@@ -26,7 +26,7 @@ def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
     if weights is None:
         return func
     elements = math.prod(int(dim) for dim in weights.ty.shape)
-    per_line = _LINE_BYTES // DTYPE_BYTES[str(weights.ty.dtype)]
+    per_line = LINE_BYTES // DTYPE_BYTES[str(weights.ty.dtype)]
 
     def add_prefetch(loop: tirx.For, item_loop: tirx.For) -> tirx.For:
         annotations = dict(loop.annotations)
@@ -50,7 +50,7 @@ def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
         # What one step asks for: its share of the panel, in whole cache lines. Constant, so that the loop adds only.
         stride = math.ceil(panel_elements / passes / int(loop.extent))
         first = first + loop.loop_var * stride
-        asks = [_prefetch(weights, first + line) for line in range(0, stride, per_line)]
+        asks = [ask_for(weights, first + line) for line in range(0, stride, per_line)]
         return tirx.For(
             loop.loop_var, loop.min, loop.extent, loop.kind, tirx.stmt_seq(*asks, loop.body), annotations=annotations
         )
@@ -85,8 +85,9 @@ def _loops_around(loop: tirx.For, item_loop: tirx.For) -> list[tirx.For]:
     return around
 
 
-def _prefetch(buffer: tirx.Var, element: tirx.Expr) -> tirx.Stmt:
+def ask_for(buffer: tirx.Var, element: tirx.Expr, write: bool = False) -> tirx.Stmt:
+    """Fetch the line of an element of a buffer, numbered from its first one: into L2, or into L1 to write to it."""
     flat = [*([0] * (len(buffer.ty.shape) - 1)), element]
     address = tirx.address_of(tirx.BufferLoad(buffer, flat))
-    flags = [tirx.const(value, "int32") for value in (_READ, _INTO_L2, _DATA)]
+    flags = [tirx.const(value, "int32") for value in (int(write), _INTO_L1 if write else _INTO_L2, _DATA)]
     return tirx.Evaluate(tirx.call_llvm_intrin("void", "llvm.prefetch", address, *flags))

@@ -83,3 +83,8 @@ def test_epilogues(epilogue: Epilogue, target: str, rng: np.random.Generator) ->
 def test_tiles_that_stick_out(tile: tuple[int, int], rng: np.random.Generator) -> None:
     w = workload(find_target("native").lanes, 33, (7, 13), Window((3, 3), (2, 1), pad=(1, 1)), ONE_AROUND)
     check(w, "native", rng, depthwise.Tile(*tile))
+
+
+def test_images_beyond_the_caches(rng: np.random.Generator) -> None:
+    """The lines of their outputs are asked for early, and those beyond the last one are nobody's."""
+    check(workload(find_target("native").lanes, 61, (67, 101), THREE, ONE_AROUND), "native", rng)
