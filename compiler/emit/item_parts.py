@@ -9,6 +9,7 @@ from __future__ import annotations
 import tvm_ffi
 from tvm import tirx
 
+from separable.compiler.emit.rebuilt import rebuilt
 from separable.schedules.kernel import PARTS
 
 
@@ -37,8 +38,7 @@ def only_parts(body: tirx.Stmt, parts: int, begin: tirx.Expr, end: tirx.Expr) ->
     def narrowed(loop: tirx.For) -> tirx.For:
         if PARTS not in loop.annotations:
             return loop
-        annotations = {key: value for key, value in loop.annotations.items() if key != PARTS}
         start, stop = (tirx.truncdiv(part * int(loop.extent), parts) for part in (first, last))
-        return tirx.For(loop.loop_var, start, stop - start, loop.kind, loop.body, annotations=annotations)
+        return rebuilt(loop, loop.body, PARTS, start=start, extent=stop - start)
 
     return tvm_ffi.structural_map(body, [(tirx.For, narrowed)])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tvm_ffi
 from tvm import tirx
 
+from separable.compiler.emit.rebuilt import rebuilt
 from separable.schedules.kernel import COLUMNS, NARROW
 
 
@@ -20,24 +21,18 @@ def narrow_tiles(func: tirx.PrimFunc) -> tirx.PrimFunc:
             return loop
         stride, tiles, first = (int(number) for number in loop.annotations[NARROW])
         if first == tiles:
-            return _replaced(loop, loop.extent, loop.body)
+            return rebuilt(loop, loop.body, NARROW)
         narrow = tvm_ffi.structural_map(loop.body, [(tirx.For, _without_last_column)])
         tile = tirx.floormod(tirx.floordiv(loop.loop_var, stride), tiles)
-        return _replaced(loop, loop.extent, tirx.IfThenElse(tile < first, loop.body, narrow))
+        return rebuilt(loop, tirx.IfThenElse(tile < first, loop.body, narrow), NARROW)
 
     body = tvm_ffi.structural_map(func.body, [(tirx.For, two_widths)])
     return func.with_body(tvm_ffi.structural_map(body, [(tirx.For, _unmarked)]))
 
 
 def _without_last_column(loop: tirx.For) -> tirx.For:
-    return _replaced(loop, loop.extent - 1, loop.body) if COLUMNS in loop.annotations else loop
+    return rebuilt(loop, loop.body, COLUMNS, extent=loop.extent - 1) if COLUMNS in loop.annotations else loop
 
 
 def _unmarked(loop: tirx.For) -> tirx.For:
-    return _replaced(loop, loop.extent, loop.body) if COLUMNS in loop.annotations else loop
-
-
-def _replaced(loop: tirx.For, extent: tirx.Expr, body: tirx.Stmt) -> tirx.For:
-    """The loop without this pass's annotations."""
-    annotations = {key: value for key, value in loop.annotations.items() if key not in (NARROW, COLUMNS)}
-    return tirx.For(loop.loop_var, loop.min, extent, loop.kind, body, annotations=annotations)
+    return rebuilt(loop, loop.body, COLUMNS) if COLUMNS in loop.annotations else loop

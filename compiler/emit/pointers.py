@@ -17,6 +17,7 @@ import tvm_ffi
 from tvm import ir, sym, tirx
 
 from separable.compiler.emit.lanes import LANES
+from separable.compiler.emit.rebuilt import rebuilt
 
 _DTYPE = "float32"
 """Of the vectors. Loops over float16 read one block of channels, so one plane, in an iteration."""
@@ -89,8 +90,7 @@ def _separate(loop: tirx.For, written: Collection[tirx.Var]) -> tirx.Stmt:
         body = _redirect(body, source, start, loop, parts)
     if not pointers:
         return loop
-    inner = tirx.For(loop.loop_var, loop.min, loop.extent, loop.kind, body, annotations=loop.annotations)
-    return tirx.stmt_seq(*pointers, inner)
+    return tirx.stmt_seq(*pointers, rebuilt(loop, body))
 
 
 def _firsts(bases: list[tirx.Expr]) -> list[int]:

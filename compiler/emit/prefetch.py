@@ -12,6 +12,7 @@ import math
 import tvm_ffi
 from tvm import tirx
 
+from separable.compiler.emit.rebuilt import rebuilt
 from separable.schedules.kernel import PREFETCH
 from separable.schedules.tensor import DTYPE_BYTES
 
@@ -29,10 +30,9 @@ def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
     per_line = LINE_BYTES // DTYPE_BYTES[str(weights.ty.dtype)]
 
     def add_prefetch(loop: tirx.For, item_loop: tirx.For) -> tirx.For:
-        annotations = dict(loop.annotations)
-        if PREFETCH not in annotations:
+        if PREFETCH not in loop.annotations:
             return loop
-        panels, items_per_panel = (int(number) for number in annotations.pop(PREFETCH))
+        panels, items_per_panel = (int(number) for number in loop.annotations[PREFETCH])
         panel_elements = elements // panels
         panel = tirx.floordiv(item_loop.loop_var, items_per_panel)
         position, passes = tirx.floormod(item_loop.loop_var, items_per_panel), items_per_panel
@@ -51,22 +51,13 @@ def prefetch_panels(func: tirx.PrimFunc) -> tirx.PrimFunc:
         stride = math.ceil(panel_elements / passes / int(loop.extent))
         first = first + loop.loop_var * stride
         asks = [ask_for(weights, first + line) for line in range(0, stride, per_line)]
-        return tirx.For(
-            loop.loop_var, loop.min, loop.extent, loop.kind, tirx.stmt_seq(*asks, loop.body), annotations=annotations
-        )
+        return rebuilt(loop, tirx.stmt_seq(*asks, loop.body), PREFETCH)
 
     def visit(item_loop: tirx.For) -> tirx.For:
         if item_loop.kind != tirx.ForKind.PARALLEL:
             return item_loop
         body = tvm_ffi.structural_map(item_loop.body, [(tirx.For, lambda loop: add_prefetch(loop, item_loop))])
-        return tirx.For(
-            item_loop.loop_var,
-            item_loop.min,
-            item_loop.extent,
-            item_loop.kind,
-            body,
-            annotations=item_loop.annotations,
-        )
+        return rebuilt(item_loop, body)
 
     return func.with_body(tvm_ffi.structural_map(func.body, [(tirx.For, visit)]))
 

@@ -11,6 +11,7 @@ import tvm_ffi
 from tvm import tirx
 
 from separable.compiler.emit.prefetch import LINE_BYTES, ask_for
+from separable.compiler.emit.rebuilt import rebuilt
 from separable.schedules.kernel import STORES_AHEAD
 from separable.schedules.tensor import DTYPE_BYTES
 
@@ -25,7 +26,6 @@ def prefetch_stores(func: tirx.PrimFunc) -> tirx.PrimFunc:
     def add_request(loop: tirx.For) -> tirx.For:
         if STORES_AHEAD not in loop.annotations:
             return loop
-        annotations = {key: value for key, value in loop.annotations.items() if key != STORES_AHEAD}
         stores: list[tirx.BufferStore] = []
         tvm_ffi.structural_walk(loop.body, [(tirx.BufferStore, stores.append)])
         (store,) = (store for store in stores if store.buffer.same_as(output))
@@ -37,7 +37,6 @@ def prefetch_stores(func: tirx.PrimFunc) -> tirx.PrimFunc:
         request = ask_for(output, (pixel + _AHEAD_BYTES // pixel_bytes) * shape[-1], write=True)
         first_of_line = tirx.floormod(loop.loop_var, max(1, LINE_BYTES // pixel_bytes)) == 0
         once = tirx.IfThenElse(first_of_line, request, None)
-        body = tirx.SeqStmt([once, loop.body])
-        return tirx.For(loop.loop_var, loop.min, loop.extent, loop.kind, body, annotations=annotations)
+        return rebuilt(loop, tirx.SeqStmt([once, loop.body]), STORES_AHEAD)
 
     return func.with_body(tvm_ffi.structural_map(func.body, [(tirx.For, add_request)]))
