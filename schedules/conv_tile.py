@@ -9,15 +9,12 @@ from tvm import tirx
 
 from separable.schedules.kernel import largest_divisor, narrow_from, overlapped, round_up, spread, walked_columns
 from separable.schedules.register_tile import loads_per_step, registers_needed
-from separable.schedules.tensor import DTYPE_BYTES, Blocked
+from separable.schedules.tensor import DTYPE_BYTES, LINE_BYTES, Blocked
 from separable.schedules.workload import Conv
 from separable.targets.row import Target
 
 L2_CYCLES_PER_VECTOR = 2
 """What a vector costs that comes from L2 instead of L1, roughly, on every core of the target table."""
-
-LINE_BYTES = 64
-"""A line of every cache of the target table."""
 
 _EXPOSED_LOADS, _EXPOSED_L2 = 0.305, 0.15
 """What part of loads, and of the way from L2, costs time although the multiply-adds would cover it."""

@@ -15,10 +15,9 @@ from tvm import s_tir, te, tirx
 
 from separable.schedules.kernel import Kernel, as_dtype, into_halo, largest_divisor, placeholder
 from separable.schedules.math import power, select
+from separable.schedules.tensor import LINE_BYTES
 from separable.schedules.workload import Lrn
 from separable.targets.row import Target
-
-_LINE_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Tile:
 
 def default_tile(w: Lrn, target: Target) -> Tile:
     """Blocks of one pixel lie far apart in memory: a few cache lines of each make up for the jumps."""
-    return Tile(largest_divisor(w.y.width, 4 * _LINE_BYTES // w.x.pixel_bytes))
+    return Tile(largest_divisor(w.y.width, 4 * LINE_BYTES // w.x.pixel_bytes))
 
 
 def compute(w: Lrn) -> tirx.PrimFunc:

@@ -8,6 +8,9 @@ from typing import TypeAlias
 
 DTYPE_BYTES = {"float32": 4, "int32": 4, "int64": 8, "bool": 1, "uint8": 1, "int8": 1, "float16": 2, "float64": 8}
 
+LINE_BYTES = 64
+"""A line of every cache of the target table."""
+
 
 @dataclass(frozen=True)
 class Halo:

@@ -14,9 +14,8 @@ from tvm import tirx
 
 from separable.compiler.emit.rebuilt import rebuilt
 from separable.schedules.kernel import PREFETCH
-from separable.schedules.tensor import DTYPE_BYTES
+from separable.schedules.tensor import DTYPE_BYTES, LINE_BYTES
 
-LINE_BYTES = 64
 _LARGEST_PRODUCT = 2**30
 _INTO_L1, _INTO_L2, _DATA = 3, 2, 1  # arguments of llvm.prefetch
 

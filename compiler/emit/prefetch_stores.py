@@ -10,10 +10,10 @@ from __future__ import annotations
 import tvm_ffi
 from tvm import tirx
 
-from separable.compiler.emit.prefetch import LINE_BYTES, ask_for
+from separable.compiler.emit.prefetch import ask_for
 from separable.compiler.emit.rebuilt import rebuilt
 from separable.schedules.kernel import STORES_AHEAD
-from separable.schedules.tensor import DTYPE_BYTES
+from separable.schedules.tensor import DTYPE_BYTES, LINE_BYTES
 
 _AHEAD_BYTES = 2048
 """How far: 32 lines are under way while one is used. 1.5 and 4 KB were as fast."""
