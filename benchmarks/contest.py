@@ -44,6 +44,7 @@ class Contest:
             the title ``program`` of a C program with our library if that was measured.
         errors: the largest difference to the right outputs, relative to their range, by title as in ``costs``.
         failures: who could not take part and why, by the peer's name.
+        alone: every run of ours on one thread, which took turns with the contenders; None where they have one, too.
     """
 
     model: str
@@ -57,6 +58,7 @@ class Contest:
     costs: Mapping[str, Costs]
     errors: Mapping[str, float]
     failures: Mapping[str, str] = field(default_factory=dict)
+    alone: Times | None = None
 
     @property
     def rounds(self) -> int:
@@ -92,6 +94,11 @@ class Contest:
         """What part of the FMA peak of the CPUs one contender's median run reaches, 0 to 1."""
         return self.flops / (self.summary(title).median * 1e6) / self.peak_gflops
 
+    @property
+    def speed_up(self) -> Comparison | None:
+        """Our time on one thread divided by that on all; None in a contest on one thread."""
+        return None if self.alone is None else compare(self.alone, self.times[self.ours])
+
     def against(self, title: str) -> Comparison:
         """Ours compared with another contender."""
         return compare(self.times[self.ours], self.times[title])
@@ -110,6 +117,9 @@ def hold_contest(
     advance: Callable[[], None] = lambda: None,
 ) -> Contest:
     """Let contenders run a model in turns. A peer that fails is left out, and the reason is kept.
+
+    On several threads, ours on one thread takes turns with them: in another contest, at another time, the machine may
+    be another.
 
     Args:
         workload: the model.
@@ -141,8 +151,13 @@ def hold_contest(
                 _excuse(error, failed)
             else:
                 contenders.append(contender)
+        alone: list[Contender] = []
+        if threads > 1:
+            ours = entrants[0]
+            alone.append(stack.enter_context(Contender(ours.name, workload.task(ours.model, 1), cpus[:1], ours.python)))
+            check_outputs(ours.name, alone[0].outputs, workload.expected)
         peaks, copies = [measure_peak().gflops], [measure_copy_bandwidth(threads)]
-        turns = _take_turns(contenders, rounds, failed, advance)
+        turns = _take_turns([*contenders, *alone], rounds, failed, advance)
         peaks.append(measure_peak().gflops)
         copies.append(measure_copy_bandwidth(threads))
     finished = [contender for contender in contenders if contender.name not in failed]
@@ -154,10 +169,11 @@ def hold_contest(
         copy_gbs=max(copies),
         weight_bytes=workload.weight_bytes,
         arena_bytes=workload.arena_bytes,
-        times={contender.title: np.array(turns[contender.name]) for contender in finished},
+        times={contender.title: np.array(turns[contender]) for contender in finished},
         costs={contender.title: costs[contender.title] for contender in finished},
         errors={contender.title: errors[contender.title] for contender in finished},
         failures=failed,
+        alone=next((np.array(turns[contender]) for contender in alone), None),
     )
     return result if program is None else _with_program(result, program, workload, cpus, processes)
 
@@ -189,16 +205,16 @@ def _with_program(contest: Contest, program: Path, workload: Workload, cpus: Seq
 
 def _take_turns(
     contenders: Sequence[Contender], rounds: int, failed: dict[str, str], advance: Callable[[], None]
-) -> dict[str, list[list[float]]]:
-    """The times of each round by the contender's name; who fails on the way is added to ``failed``."""
-    turns: dict[str, list[list[float]]] = {contender.name: [] for contender in contenders}
+) -> dict[Contender, list[list[float]]]:
+    """The times of each round; who fails on the way is added to ``failed``."""
+    turns: dict[Contender, list[list[float]]] = {contender: [] for contender in contenders}
     for number in range(rounds):
         first = number % len(contenders)
         for contender in (*contenders[first:], *contenders[:first]):
             if contender.name in failed:
                 continue
             try:
-                turns[contender.name].append(contender.take_turn(_RUNS_PER_TURN))
+                turns[contender].append(contender.take_turn(_RUNS_PER_TURN))
             except ContenderFailed as error:
                 _excuse(error, failed)
         advance()

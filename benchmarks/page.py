@@ -8,7 +8,7 @@ from typing import Any
 
 from separable.benchmarks.contest import Contest
 from separable.benchmarks.plots import latency_plot, layers_plot
-from separable.benchmarks.report import Layers, heading, mean_ratios, program_note, result_rows
+from separable.benchmarks.report import Layers, heading, mean_ratios, program_note, result_rows, speed_up_note
 
 _STYLE = """
 body { font: 15px/1.5 sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; color: #222; }
@@ -68,8 +68,12 @@ def _table(contest: Contest) -> str:
             times = _times(row) if row["contender"] in contest.times else ("",) * len(_TIMES)
             cells = "".join(f"<td>{cell}</td>" for cell in (*times, *_costs(row)))
         lines.append(f"<tr><td>{escape(row['contender'])}</td>{cells}</tr>")
-    note = f"<p>{escape(program_note(contest))}</p>" if contest.program in contest.costs else ""
-    return "\n".join((*lines, "</table>", note))
+    lines.append("</table>")
+    if contest.speed_up:
+        lines.append(f"<p>{speed_up_note(contest.speed_up)}</p>")
+    if contest.program in contest.costs:
+        lines.append(f"<p>{escape(program_note(contest))}</p>")
+    return "\n".join(lines)
 
 
 def _times(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from separable.benchmarks.contest import ALLOWED_MB, Contest
 from separable.benchmarks.layers import LayerTime
+from separable.benchmarks.statistics import Comparison
 
 Layers = Mapping[str, Sequence[LayerTime]]
 """Our kernels on one thread, by model."""
@@ -24,7 +25,8 @@ def results_table(contest: Contest) -> Table:
     """One row for each contender of a contest, with our time divided by the contender's."""
     table = _new_table(
         f"{heading(contest)}, FMA peak {contest.peak_gflops:.0f} GFLOPS, copying {contest.copy_gbs:.0f} GB/s",
-        f"ms a run; ratio: ours / theirs, median of {contest.rounds} rounds, 95 % confidence",
+        f"ms a run; ratio: ours / theirs, median of {contest.rounds} rounds, 95 % confidence"
+        + (f"\n{speed_up_note(contest.speed_up)}" if contest.speed_up else ""),
         ("median", "min", "p90", "peak", "ratio", "95 %"),
     )
     table.add_column("ours is")
@@ -60,6 +62,11 @@ def costs_table(contest: Contest) -> Table:
         times = (f"{value:.1f}" for value in (costs.load_ms, costs.first_run_ms, costs.first_result_ms))
         table.add_row(title, *times, f"{costs.memory_mb:.1f}", f"{contest.errors[title]:.0e}")
     return table
+
+
+def speed_up_note(speed_up: Comparison) -> str:
+    """How many times as fast ours is on all threads of a contest as on one, both in the same rounds."""
+    return f"ours: {speed_up.ratio:.3f} times 1 thread's speed, same rounds, {speed_up.low:.3f}-{speed_up.high:.3f}"
 
 
 def program_note(contest: Contest) -> str:
@@ -143,6 +150,8 @@ def json_text(
                 "weight_bytes": contest.weight_bytes,
                 "arena_bytes": contest.arena_bytes,
                 "times_ms": {title: times.tolist() for title, times in contest.times.items()},
+                "speed_up": None if contest.speed_up is None else asdict(contest.speed_up),
+                "alone_ms": None if contest.alone is None else contest.alone.tolist(),
             }
             for contest in contests
         ],

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from separable.benchmarks import contest as contest_module
@@ -37,6 +38,16 @@ def test_ratio_is_ours_by_theirs(contest: Contest) -> None:
     assert (comparison.ratio, comparison.verdict) == (0.5, "faster")
 
 
+def test_speed_up_is_of_the_same_rounds(contest: Contest) -> None:
+    """A machine that is half as fast in every other round."""
+    slow = np.array([[1.0], [2.0]] * 3)
+    times = {**contest.times, "Ours": 10 * slow * np.ones(10)}
+    speed_up = replace(contest, times=times, alone=19 * slow * np.ones(10)).speed_up
+    assert speed_up is not None
+    assert (speed_up.ratio, speed_up.low, speed_up.high) == pytest.approx((1.9, 1.9, 1.9))
+    assert contest.speed_up is None
+
+
 def test_fastest_peer(contest: Contest) -> None:
     assert contest.fastest_peer == "Other 1.0"
     assert replace(contest, times={"Ours": contest.times["Ours"]}).fastest_peer is None
@@ -59,6 +70,27 @@ def test_every_contender_has_every_turn(workload: Workload, reference: Entrant) 
     assert result.copy_gbs > 0.1
     assert result.errors == {title: 0}
     assert result.costs[title].first_run_ms > 0
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs")
+def test_ours_on_one_thread_takes_turns_with_all_threads(
+    workload: Workload, reference: Entrant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, Sequence[int]]] = []
+
+    class Seen(Contender):
+        def __init__(self, name: str, task: Task, cpus: Sequence[int], *arguments: Any) -> None:
+            super().__init__(name, task, cpus, *arguments)
+            seen.append((task.threads, cpus))
+
+    monkeypatch.setattr(contest_module, "Contender", Seen)
+    first, second = sorted(os.sched_getaffinity(0))[:2]
+    result = hold_contest(workload, [reference], threads=2, cpus=[first, second], rounds=3)
+    assert seen == [(2, [first, second]), (1, [first])]
+    assert result.alone is not None
+    assert result.alone.shape == (3, 10)
+    assert len(result.times) == 1
+    assert hold(workload, [reference]).alone is None
 
 
 def test_costs_are_medians_over_processes(

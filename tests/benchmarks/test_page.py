@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import html
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from separable.benchmarks.contest import Contest
@@ -48,6 +51,12 @@ def test_page_needs_no_other_file(page: str) -> None:
 def test_page_shows_results_failures_and_machine(page: str) -> None:
     for part in ("10.000", "25.000", "Third &lt;3&gt;", "failed: it is &lt;not&gt; installed", "some &lt;CPU&gt;"):
         assert part in page
+
+
+def test_page_shows_the_speed_up(contest: Contest) -> None:
+    note = "1.900 times 1 thread's speed"
+    assert note in html.unescape(results_page([replace(contest, alone=np.full((6, 10), 19.0))], {}, {}))
+    assert note not in html.unescape(results_page([contest], {}, {}))
 
 
 def test_page_shows_costs_and_the_mean(page: str) -> None:

@@ -39,6 +39,20 @@ def test_table_shows_times_shares_and_the_verdict(contest: Contest) -> None:
     assert [line.split() for line in text.splitlines() if "absent" in line] == [["absent", "failed"]]
 
 
+def test_speed_up(contest: Contest) -> None:
+    contest = replace(contest, alone=np.full((6, 10), 19.0))
+    assert "ours: 1.900 times 1 thread's speed, same rounds, 1.900-1.900" in shown(results_table(contest))
+    (kept,) = json.loads(json_text([contest], {}, {}, {}))["contests"]
+    assert kept["speed_up"] == {"ratio": 1.9, "low": 1.9, "high": 1.9}
+    assert np.shape(kept["alone_ms"]) == (6, 10)
+
+
+def test_one_thread_has_no_speed_up(contest: Contest) -> None:
+    assert "thread's speed" not in shown(results_table(contest))
+    (kept,) = json.loads(json_text([contest], {}, {}, {}))["contests"]
+    assert (kept["speed_up"], kept["alone_ms"]) == (None, None)
+
+
 def test_costs(contest: Contest) -> None:
     text = shown(costs_table(contest))
     assert "Ours          1.5         12.0   13.5 34.0 1e-06" in text
