@@ -143,21 +143,19 @@ def hold_contest(
         for entrant in entrants:
             task = workload.task(entrant.model, threads)
             try:
-                contender = stack.enter_context(Contender(entrant.name, task, cpus, entrant.python))
-                errors[contender.title] = check_outputs(entrant.name, contender.outputs, workload.expected)
+                contender, error = _enter(stack, entrant, task, cpus, workload)
+                errors[contender.title] = error
                 again = _costs_of_others(entrant, task, cpus, processes - 1)
                 costs[contender.title] = median_costs([contender.costs, *again])
-            except ContenderFailed as error:
-                _excuse(error, failed)
+            except ContenderFailed as failure:
+                _excuse(failure, failed)
             else:
                 contenders.append(contender)
-        alone: list[Contender] = []
+        alone = None
         if threads > 1:
-            ours = entrants[0]
-            alone.append(stack.enter_context(Contender(ours.name, workload.task(ours.model, 1), cpus[:1], ours.python)))
-            check_outputs(ours.name, alone[0].outputs, workload.expected)
+            alone, _ = _enter(stack, entrants[0], workload.task(entrants[0].model, 1), cpus[:1], workload)
         peaks, copies = [measure_peak().gflops], [measure_copy_bandwidth(threads)]
-        turns = _take_turns([*contenders, *alone], rounds, failed, advance)
+        turns = _take_turns([*contenders, alone] if alone else contenders, rounds, failed, advance)
         peaks.append(measure_peak().gflops)
         copies.append(measure_copy_bandwidth(threads))
     finished = [contender for contender in contenders if contender.name not in failed]
@@ -173,9 +171,21 @@ def hold_contest(
         costs={contender.title: costs[contender.title] for contender in finished},
         errors={contender.title: errors[contender.title] for contender in finished},
         failures=failed,
-        alone=next((np.array(turns[contender]) for contender in alone), None),
+        alone=np.array(turns[alone]) if alone else None,
     )
     return result if program is None else _with_program(result, program, workload, cpus, processes)
+
+
+def _enter(
+    stack: ExitStack, entrant: Entrant, task: Task, cpus: Sequence[int], workload: Workload
+) -> tuple[Contender, float]:
+    """A contender that stays until the stack is left, and the error of its outputs.
+
+    Raises:
+        ContenderFailed: it cannot run the model, or its outputs are wrong.
+    """
+    contender = stack.enter_context(Contender(entrant.name, task, cpus, entrant.python))
+    return contender, check_outputs(entrant.name, contender.outputs, workload.expected)
 
 
 def _costs_of_others(entrant: Entrant, task: Task, cpus: Sequence[int], processes: int) -> Iterator[Costs]:
