@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from separable.compiler.program import Program, Value
-
-ALIGNMENT = 64
+from separable.schedules.tensor import ALIGNMENT
 
 
 @dataclass(frozen=True)

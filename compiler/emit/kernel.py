@@ -24,11 +24,9 @@ from separable.compiler.emit.narrow_tiles import narrow_tiles
 from separable.compiler.emit.pointers import separate_pointers
 from separable.compiler.emit.prefetch import prefetch_panels
 from separable.compiler.emit.prefetch_stores import prefetch_stores
+from separable.schedules.tensor import ALIGNMENT
 
 IndexMap = Callable[..., Sequence[tirx.Expr]]
-
-ALIGNMENT = 64
-"""Bytes: a cache line, and the widest vector."""
 
 STACK_BYTES = 4096
 """A temporary up to this size stays on the stack, where LLVM can keep it in registers; a larger one goes to scratch."""

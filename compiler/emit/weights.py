@@ -8,8 +8,8 @@ from itertools import chain
 from pathlib import Path
 
 from separable.schedules.kernel import Array
+from separable.schedules.tensor import ALIGNMENT
 
-ALIGNMENT = 64
 SYMBOL = "separable_weights"
 
 

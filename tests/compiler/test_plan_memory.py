@@ -11,10 +11,10 @@ from separable.compiler._tvm import tvm
 from separable.compiler.importer import import_model
 from separable.compiler.lower import lower_graph
 from separable.compiler.pipeline import GRAPH_PASSES, program_passes
-from separable.compiler.plan_memory import ALIGNMENT, MemoryPlan, peak_bytes, plan_memory
+from separable.compiler.plan_memory import MemoryPlan, peak_bytes, plan_memory
 from separable.compiler.program import Program, Step, Value
 from separable.compiler.schedule import schedule_program
-from separable.schedules.tensor import Blocked, Plain
+from separable.schedules.tensor import ALIGNMENT, Blocked, Plain
 from separable.schedules.workload import Reorder
 from separable.targets.row import Target
 from separable.targets.table import all_targets

@@ -9,7 +9,8 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from separable.compiler.emit.weights import ALIGNMENT, SYMBOL, WeightBlob, pack_weights, write_weights
+from separable.compiler.emit.weights import SYMBOL, WeightBlob, pack_weights, write_weights
+from separable.schedules.tensor import ALIGNMENT
 from separable.targets.table import find_target
 from separable.targets.toolchain import compile_and_link
 
