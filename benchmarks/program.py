@@ -38,7 +38,7 @@ def build_program(library: Path) -> Path:
             target=detect_host(),
             sources=[_SOURCE],
             include_dirs=[header.parent],
-            flags=["-std=gnu11", "-O2", f"-DMODEL={library.stem}", f'-DMODEL_HEADER="{header.name}"', "-ldl"],
+            flags=["-std=gnu11", f"-DMODEL={library.stem}", f'-DMODEL_HEADER="{header.name}"', "-ldl"],
         )
     except (ToolchainError, ToolchainNotFound) as error:
         raise ProgramFailed(str(error)) from error

@@ -12,6 +12,13 @@ from pathlib import Path
 from separable.targets.errors import ToolchainError, ToolchainNotFound
 from separable.targets.row import Target
 
+RELEASE = ("-O2", "-g0", "-fno-sanitize=all")
+"""How everything is compiled, and linked with ``-Wl,--strip-all``. Zig builds its own libraries, and musl, to suit:
+another mode would take it half a minute or two more at the first time."""
+
+FOLDER = Path(sys.executable).parent
+"""Where zig runs. In a folder above its own files it calls them by relative names, and builds its libraries anew."""
+
 
 def compile_and_link(
     output: Path,
@@ -24,8 +31,9 @@ def compile_and_link(
 ) -> None:
     """Compile C ``sources`` for ``target`` and link them with ``objects`` to ``output``.
 
-    ``flags`` decide what comes out: nothing for a program, ``-shared`` for a library, ``-c`` for an object. The C
-    code is compiled for the oldest CPU of the target's arch, so that it can still report that the CPU is too old.
+    ``flags`` decide what comes out: nothing for a program, ``-shared`` for a library, ``-c`` for an object; they come
+    after ``RELEASE``. Programs and libraries are stripped. The C code is compiled for the oldest CPU of the target's
+    arch, so that it can still report that the CPU is too old.
     The first call for a target builds stubs of its libc, which takes some seconds; they are cached for all users of
     zig.
 
@@ -33,14 +41,15 @@ def compile_and_link(
         ToolchainNotFound: ziglang is not installed or does not start.
         ToolchainError: it failed; the message holds the command and what it printed.
     """
-    arguments = ["cc", "-target", target.zig_target, *flags]
-    arguments += [f"-I{folder}" for folder in include_dirs]
-    arguments += [str(path) for path in (*sources, *objects)]
-    run_zig([*arguments, "-o", str(output)])
+    arguments = ["cc", "-target", target.zig_target, *RELEASE, *flags]
+    arguments += [] if "-c" in flags else ["-Wl,--strip-all"]
+    arguments += [f"-I{folder.absolute()}" for folder in include_dirs]
+    arguments += [str(path.absolute()) for path in (*sources, *objects)]
+    run_zig([*arguments, "-o", str(output.absolute())])
 
 
 def run_zig(arguments: Sequence[str]) -> str:
-    """Run ``zig`` with these arguments and return its standard output.
+    """Run ``zig`` with these arguments, in which paths are absolute, and return its standard output.
 
     Raises:
         ToolchainNotFound, ToolchainError: as :func:`compile_and_link`.
@@ -49,7 +58,7 @@ def run_zig(arguments: Sequence[str]) -> str:
         raise ToolchainNotFound(f"no C compiler: {sys.executable} has no package ziglang; `pip install ziglang`")
     command = [sys.executable, "-m", "ziglang", *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, cwd=FOLDER)
     except OSError as error:
         raise ToolchainNotFound(f"cannot start the C compiler {shlex.join(command[:3])}: {error}") from error
     if done.returncode != 0:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+# Where make runs in the background of a shell, it ignores interrupts, as do all processes that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Before torch is imported: as many threads as CPUs in each of several processes wait for each other, busily.

@@ -13,7 +13,7 @@ from pathlib import Path
 from separable.compiler.emit.c_source import RUNTIME
 from separable.targets.ndk import find_clang, run_clang
 from separable.targets.row import Target
-from separable.targets.toolchain import compile_and_link, run_zig
+from separable.targets.toolchain import RELEASE, compile_and_link, run_zig
 
 LIBC = (
     *("calloc", "free", "posix_memalign", "memcpy", "memmove", "memset", "strcmp"),
@@ -32,7 +32,7 @@ LIBM = (
 )
 """What a library may call in libm.so: the functions that LLVM calls where it has no instruction."""
 
-_COMPILE = ("-std=c11", "-O2", "-fPIC", "-fvisibility=hidden", "-ffixed-x18", "-fno-sanitize=all", "-g0")
+_COMPILE = ("-std=c11", *RELEASE, "-fPIC", "-fvisibility=hidden", "-ffixed-x18")
 _LINK = (
     *("-shared", "--no-undefined", "--as-needed", "--strip-all", "--build-id=none", "--hash-style=both"),
     # Pages of 16 KiB: what Android 15 may have, and Google Play asks for.

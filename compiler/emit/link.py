@@ -44,8 +44,8 @@ def _link_for_linux(
     output: Path, target: Target, exports: Path, sources: Sequence[Path], objects: Sequence[Path]
 ) -> None:
     flags = [
-        *("-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-sanitize=all", "-g0", "-pthread"),
-        *(f"-Wl,-soname,{output.name}", f"-Wl,--version-script={exports}", "-Wl,--build-id=none", "-Wl,--strip-all"),
+        *("-std=c11", "-fPIC", "-shared", "-fvisibility=hidden", "-pthread"),
+        *(f"-Wl,-soname,{output.name}", f"-Wl,--version-script={exports}", "-Wl,--build-id=none"),
         *("-Wl,-z,defs", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,--as-needed", "-lm"),
         # zig links musl into a library unless told to leave it to the system.
         *(["-dynamic"] if target.libc == "musl" else []),

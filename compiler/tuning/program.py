@@ -17,11 +17,12 @@ from threading import Lock
 from separable.compiler.emit.c_source import RUNTIME
 from separable.compiler.errors import LinkError, ToolchainMissing
 from separable.targets.row import Target
+from separable.targets.toolchain import FOLDER, RELEASE
 
 _HERE = Path(__file__).parent
 _STATIC = {"x86_64": "x86_64-linux-musl", "aarch64": "aarch64-linux-musl", "armv7": "arm-linux-musleabihf"}
-_COMPILE = ("-std=c11", "-O2", "-fno-sanitize=all", "-g0", "-pthread", "-c")
-_LINK = ("-static", "-fno-sanitize=all", "-pthread", "-Wl,--strip-all", "-lm")
+_COMPILE = ("-std=c11", *RELEASE, "-pthread", "-c")
+_LINK = (*RELEASE, "-static", "-pthread", "-Wl,--strip-all", "-lm")
 
 
 class StaticLinker:
@@ -64,7 +65,7 @@ class StaticLinker:
 
     def _zig(self, *arguments: str) -> None:
         command = [_zig_program(), "cc", "-target", _STATIC[self.target.arch], *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, cwd=FOLDER)
         if done.returncode != 0:
             raise LinkError(f"the C compiler failed ({done.returncode}): {shlex.join(command)}\n{done.stderr.strip()}")
 

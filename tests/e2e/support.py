@@ -82,7 +82,7 @@ def build_driver(target: str, folder: Path) -> Path:
     """Compile ``driver.c`` for a target."""
     driver = folder / "driver"
     sources = [HERE / "driver.c", HERE / "strict_memory.c"]
-    flags = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-rdynamic", "-ldl"]
+    flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-rdynamic", "-ldl"]
     compile_and_link(driver, target=find_target(target), sources=sources, include_dirs=[ROOT / "runtime"], flags=flags)
     return driver
 

@@ -39,7 +39,7 @@ def small_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def build_program(source: str, models: list[Compiled], folder: Path) -> Path:
     """Compile a C program, link it with libraries, include their headers."""
     program = folder / Path(source).stem
-    flags = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-rdynamic", "-pthread"]
+    flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-rdynamic", "-pthread"]
     compile_and_link(
         program,
         target=find_target("native"),

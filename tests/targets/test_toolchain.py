@@ -29,7 +29,7 @@ def program(tmp_path: Path) -> Path:
 
 def build(source: Path, output: Path, target: Target) -> Path:
     compile_and_link(
-        output, target=target, sources=[source], include_dirs=[source.parent / "include"], flags=["-O2", "-std=c11"]
+        output, target=target, sources=[source], include_dirs=[source.parent / "include"], flags=["-std=c11"]
     )
     return output
 
@@ -50,7 +50,7 @@ def test_objects_link_with_sources_to_a_library_of_the_same_bytes(tmp_path: Path
     part, rest = tmp_path / "part.c", tmp_path / "rest.c"
     part.write_text("int part(void) { return 1; }\n")
     rest.write_text("int part(void);\nint rest(void) { return part(); }\n")
-    compile_and_link(tmp_path / "part.o", target=ARM64, sources=[part], flags=["-O2", "-fPIC", "-c"])
+    compile_and_link(tmp_path / "part.o", target=ARM64, sources=[part], flags=["-fPIC", "-c"])
     libraries = [tmp_path / "first.so", tmp_path / "second.so"]
     for library in libraries:
         compile_and_link(
@@ -58,7 +58,7 @@ def test_objects_link_with_sources_to_a_library_of_the_same_bytes(tmp_path: Path
             target=ARM64,
             sources=[rest],
             objects=[tmp_path / "part.o"],
-            flags=["-O2", "-fPIC", "-shared", "-Wl,-soname,rest.so"],
+            flags=["-fPIC", "-shared", "-Wl,-soname,rest.so"],
         )
     assert libraries[0].read_bytes() == libraries[1].read_bytes()
 

@@ -17,7 +17,7 @@ from separable.targets.toolchain import compile_and_link
 TARGET = find_target("x86-64-v2")
 PUBLIC = '__attribute__((visibility("default")))'
 API = "\n".join(f"{PUBLIC} int m_{function}(void) {{ return 0; }}" for function in FUNCTIONS)
-SOUND = ("-shared", "-fPIC", "-Wl,-z,relro", "-Wl,-z,now", "-fno-sanitize=all")
+SOUND = ("-shared", "-fPIC", "-Wl,-z,relro", "-Wl,-z,now")
 
 
 def build(folder: Path, text: str, *flags: str, target: Target = TARGET) -> Path:
