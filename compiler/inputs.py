@@ -62,6 +62,10 @@ def _paths(specs: Sequence[TensorSpec], files: Sequence[str]) -> Mapping[str, Pa
         named = next((spec.name for spec in specs if text.startswith(f"{spec.name}=")), None)
         if named is None and len(specs) > 1:
             raise InputError(f"--input {text}: the model has {len(specs)} inputs; give NAME=FILE for {_list(specs)}")
+        if named is None and "=" in text and not Path(text).exists():
+            raise InputError(
+                f"--input {text}: the model has no input '{text.partition('=')[0]}'; it has {_list(specs)}"
+            )
         name = specs[0].name if named is None else named
         if name in paths:
             raise InputError(f"--input {text}: input '{name}' is given twice")

@@ -13,7 +13,7 @@ from types import FrameType
 def interrupt_later() -> Iterator[None]:
     """Ctrl-C interrupts what comes after the block.
 
-    Torch calls Python from C++ where an exception ends the process at once: no message, and files are left behind.
+    Torch and TVM call Python from C++, where an exception ends the process at once or loses its name.
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):

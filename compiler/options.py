@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from separable.compiler.errors import CompileError
+
+MOST_THREADS = 1024
+"""More CPUs than any phone has; what C takes for a number ends at 2^31."""
+
 
 @dataclass(frozen=True)
 class CompileOptions:
@@ -17,7 +22,8 @@ class CompileOptions:
         output: folder for the library and its companions; default ``<model stem>-<target>`` in the working folder.
         name: prefix of the exported C symbols and of the files; default: the model's file name as a C identifier.
         shapes: static shapes for inputs with symbolic dimensions, by input name.
-        threads: thread count that ``NAME_create`` uses when its options name none; 0 means every CPU it may use.
+        threads: thread count that ``NAME_create`` uses when its options name none, at most ``MOST_THREADS``; 0 means
+            every CPU it may use.
         dump_ir: folder that receives the IR after every phase.
         records: files of ``separable tune``; kernels with a record are compiled with its tile.
         require_records: fail if a kernel that can be tuned has no record of its own.
@@ -42,3 +48,9 @@ class CompileOptions:
     strassen: bool = True
     precision: str = "fp32"
     verify: bool = False
+
+    def __post_init__(self) -> None:
+        """Take a file's name for the model, too; raise CompileError for a number of threads that C cannot take."""
+        object.__setattr__(self, "model", Path(self.model))
+        if not 0 <= self.threads <= MOST_THREADS:
+            raise CompileError(f"threads is {self.threads}, expected 0 to {MOST_THREADS}; 0 means every CPU")

@@ -109,8 +109,10 @@ def top_k(scores: npt.NDArray[np.floating], labels: Sequence[str] | None = None,
 def _load_array(path: Path, shape: tuple[int, ...]) -> FloatArray:
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: cannot read the array: {error}") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the array: {error.strerror or error}") from error
+    except (ValueError, EOFError) as error:  # not numpy's own message, which advises to run the file's code
+        raise InputError(f"{path}: is no array of numbers; write one with numpy.save") from error
     if array.dtype != np.float32:
         raise InputError(
             f"{path}: dtype is {array.dtype}, the model takes float32; save it with .astype(numpy.float32)"
@@ -126,7 +128,8 @@ def _load_pixels(path: Path, *, height: int, width: int) -> FloatArray:
         with Image.open(path) as picture:
             rgb = picture.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: cannot read the picture: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot read the picture: {reason}") from error
     margin = (1 - _CENTRAL_CROP) / 2
     box = (margin * rgb.width, margin * rgb.height, (1 - margin) * rgb.width, (1 - margin) * rgb.height)
     return np.asarray(rgb.resize((width, height), Image.Resampling.BILINEAR, box=box), dtype=np.float32)

@@ -22,7 +22,7 @@ from separable.compiler.emit.c_source import OPS, RUNTIME, called_sources, heade
 from separable.compiler.emit.link import code_bytes, library_sizes, link_library
 from separable.compiler.emit.object_file import build_object
 from separable.compiler.emit.weights import pack_weights, write_weights
-from separable.compiler.errors import InvalidModel, UnknownTarget
+from separable.compiler.errors import InvalidModel, OutputError, UnknownTarget
 from separable.compiler.importer import Imported, import_model
 from separable.compiler.lower import lower_graph
 from separable.compiler.measure_error import measure_error
@@ -84,6 +84,9 @@ def program_passes(
 _TAKEN = ("separable", "pthread")
 """Prefixes of functions that the library itself defines or calls."""
 
+_LONGEST_NAME = 200
+"""Files are named after the model, and file systems end names after 255 bytes."""
+
 Progress = Callable[[str, float], None]
 """Told the name of the phase under way, and what part of it is done (0 to 1)."""
 
@@ -133,8 +136,11 @@ class Phases:
     def dump(self, name: str, text: Callable[[], str]) -> None:
         """Write an intermediate form to the folder of ``--dump-ir``, numbered in the order of the pipeline."""
         if self.dump_ir is not None:
-            self.dump_ir.mkdir(parents=True, exist_ok=True)
-            (self.dump_ir / f"{self.dumped:02}_{name}").write_text(text())
+            try:
+                self.dump_ir.mkdir(parents=True, exist_ok=True)
+                (self.dump_ir / f"{self.dumped:02}_{name}").write_text(text())
+            except OSError as error:
+                raise OutputError(f"--dump-ir {self.dump_ir}: {error.strerror}") from error
             self.dumped += 1
 
 
@@ -243,6 +249,10 @@ def compile_model(
     name = options.name or c_identifier(options.model.stem)
     if name != c_identifier(name):
         raise InvalidModel(f"--name {name!r} is no C identifier, or taken; for example {c_identifier(name)!r}")
+    if len(name) > _LONGEST_NAME:
+        raise InvalidModel(
+            f"the name {name[:20]}... has {len(name)} letters; give one of {_LONGEST_NAME} or fewer (--name)"
+        )
     built = build_variants(options, variants.rows, phases, tiles)
     notes: tuple[str, ...] = ()
     folder = options.output or Path(f"{options.model.stem}-{options.target.replace(':', '-')}")

@@ -11,14 +11,23 @@ from pathlib import Path
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    TensorProto,
+    TensorShapeProto,
+    ValueInfoProto,
+    helper,
+    numpy_helper,
+)
 
 from separable.compiler.errors import DynamicShape, InvalidModel, InvalidShape, MissingExternalData
 from separable.compiler.exprs import Array
 from separable.compiler.fold_shapes import TensorType, opset_of, schema_of
 
 # Protocol buffers end here; larger models keep their weights in external data files.
-_MAX_FILE_BYTES = (1 << 31) - 1
+_MAX_FILE_BYTES = _LARGEST = (1 << 31) - 1
 # Operator set 7 brought numpy's broadcasting rules; before it, Add and its like carried an axis.
 MIN_OPSET = 7
 
@@ -109,7 +118,7 @@ def static_inputs(model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> t
         if not tensor.HasField("shape") and name not in shapes:
             problems.append(f"input '{name}' has no shape: give one with --shape {name}=1,3,224,224")
         elif name not in shapes:
-            shape = [dim.dim_value or symbols.get(dim.dim_param, 0) for dim in tensor.shape.dim]
+            shape = [_fixed(dim) or symbols.get(dim.dim_param, 0) for dim in tensor.shape.dim]
             if shape and not shape[0]:
                 shape[0] = 1
                 symbol = tensor.shape.dim[0].dim_param
@@ -123,17 +132,22 @@ def static_inputs(model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> t
     return types, notes
 
 
+def _fixed(dim: TensorShapeProto.Dimension) -> int:
+    """A dimension's size, 0 if it has none: exporters also write 0 or -1 for that."""
+    return max(0, int(dim.dim_value))
+
+
 def _bind_symbols(info: ValueInfoProto, shape: tuple[int, ...], symbols: dict[str, int]) -> None:
     given = f"--shape {info.name}={','.join(map(str, shape))}"
-    if any(size < 1 for size in shape):
-        raise InvalidShape(f"{given}: every dimension must be at least 1.")
+    if not all(1 <= size <= _LARGEST for size in shape):
+        raise InvalidShape(f"{given}: every dimension must be at least 1, and at most {_LARGEST}.")
     tensor = info.type.tensor_type
     if not tensor.HasField("shape"):
         return
     if len(shape) != len(tensor.shape.dim):
         raise InvalidShape(f"{given}: the model's input has {len(tensor.shape.dim)} dimensions, not {len(shape)}.")
     for axis, (size, dim) in enumerate(zip(shape, tensor.shape.dim, strict=True)):
-        fixed = dim.dim_value or (symbols.setdefault(dim.dim_param, size) if dim.dim_param else size)
+        fixed = _fixed(dim) or (symbols.setdefault(dim.dim_param, size) if dim.dim_param else size)
         if fixed != size:
             raise InvalidShape(f"{given}: dimension {axis} is {dim.dim_param or 'fixed'} = {fixed}, not {size}.")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from separable.compiler._tvm import tvm
 from separable.compiler.emit.kernel import LoweredKernel, lower_kernel
+from separable.compiler.interrupts import interrupt_later
 from separable.compiler.program import Program, Value
 from separable.schedules import registry
 from separable.schedules.call import Call
@@ -95,8 +96,9 @@ def schedule_program(
                 kernels[step.workload] = ScheduledKernel(name, step.workload, call, "default", call, str(call))
             else:
                 given, source = _choose(step.workload, tiles, recorded)
-                kernel = registry.build_kernel(step.workload, target, given)
-                lowered = lower_kernel(kernel.func, name, kernel.output_shape, kernel.store_at, llvm)
+                with interrupt_later():  # TVM calls Python from C++, and makes an error without a name of Ctrl-C
+                    kernel = registry.build_kernel(step.workload, target, given)
+                    lowered = lower_kernel(kernel.func, name, kernel.output_shape, kernel.store_at, llvm)
                 kernels[step.workload] = ScheduledKernel(
                     name, step.workload, kernel.tile, source, lowered, kernel.func.script()
                 )

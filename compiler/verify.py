@@ -8,10 +8,12 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from onnx import ValueInfoProto
 
 from separable.compiler.detections import SCORES, are_detections, in_order_of
 from separable.compiler.errors import CompileError, InputError, InvalidModel, VerificationFailed
@@ -108,7 +110,9 @@ def verify_library(
     graph = load_model(model).graph
     weights = {tensor.name for tensor in graph.initializer}
     with load(library) as compiled:
-        _check_names("inputs", [info.name for info in graph.input if info.name not in weights], compiled.inputs)
+        fed = [info for info in graph.input if info.name not in weights]
+        _check_names("inputs", [info.name for info in fed], compiled.inputs)
+        _check_shapes(fed, compiled.inputs)
         _check_names("outputs", [info.name for info in graph.output], compiled.outputs)
         reference_name, reference = _reference(model)
         arrays = random_inputs(compiled.inputs, seed) if inputs is None else inputs
@@ -208,6 +212,20 @@ def _check_names(role: str, model: Sequence[str], library: Sequence[TensorSpec])
             f"the library was compiled from another model: its {role} are {', '.join(ours)}, "
             f"those of the ONNX file {', '.join(model)}"
         )
+
+
+def _check_shapes(model: Sequence[ValueInfoProto], library: Sequence[TensorSpec]) -> None:
+    """Sizes that the ONNX file fixes must be the library's; it may leave some open."""
+    for info, spec in zip(model, library, strict=True):
+        if not info.type.tensor_type.HasField("shape"):
+            continue
+        sizes = [dim.dim_value if dim.dim_value > 0 else None for dim in info.type.tensor_type.shape.dim]
+        if [size or ours for size, ours in zip_longest(sizes, spec.shape)] != list(spec.shape):
+            theirs = ", ".join(str(size or "?") for size in sizes)
+            raise InputError(
+                f"the library was compiled from another model or with another --shape: its input is {spec}, "
+                f"that of the ONNX file [{theirs}]"
+            )
 
 
 def _reference(path: Path) -> tuple[str, Reference]:

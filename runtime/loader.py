@@ -192,6 +192,10 @@ _CORES = {None: 0, "all": 1, "big": 2}
 
 def _options(threads: int | None, cores: str | Sequence[int] | None, variant: str | None) -> _Options:
     """The options of create; they keep the list of CPUs alive. Raises ModelError if ``cores`` is no choice."""
+    if threads is not None and not abs(threads) < 1 << 31:
+        raise ModelError(f"threads is {threads}, expected the number of CPUs to use, or None")
+    if variant is not None and not isinstance(variant, str):
+        raise ModelError(f"variant is {variant!r}, expected the name of a target in the library")
     name = None if variant is None else variant.encode()
     options = _Options(struct_size=ctypes.sizeof(_Options), threads=threads or 0, variant=name)
     if cores is None or isinstance(cores, str):
@@ -226,7 +230,8 @@ class _Library:
         try:
             library = ctypes.CDLL(str(path))
         except OSError as error:
-            raise ModelError(f"{path}: this system cannot load it: {error}") from error
+            hint = "; it was compiled for another C library (-musl)" if "libc.so" in str(error) else ""
+            raise ModelError(f"{path}: this system cannot load it: {error}{hint}") from error
 
         def function(name: str, result: Any, *arguments: Any) -> Any:
             entry = getattr(library, f"{prefix}_{name}")
@@ -272,6 +277,8 @@ def _check(role: str, spec: TensorSpec, array: object) -> Array:
 
 
 def _check_names(role: str, specs: Sequence[TensorSpec], names: Mapping[str, object]) -> None:
+    if not isinstance(names, Mapping):
+        raise ModelError(f"the {role}s are a {type(names).__name__}, expected a mapping from names to arrays")
     unknown = set(names).difference(spec.name for spec in specs)
     if unknown:
         known = ", ".join(str(spec) for spec in specs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -49,7 +48,9 @@ def load_for_fine_tuning(network: Network, path: Path) -> bool:
 def _read_state(path: Path) -> dict[str, torch.Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # torch's unpickler raises whatever a file that is no pickle leads it to
         # Not torch's own message, which advises to load the file with its code enabled.
         raise WeightsError(
             f"{path} is no state dict of torch with tensors only; write one with torch.save(net.state_dict(), ...)"

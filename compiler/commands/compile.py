@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from separable.compiler.commands.terminal import PhaseDisplay, print_facts, print_note, stderr
-from separable.compiler.commands.units import bytes_text, count_text
-from separable.compiler.options import CompileOptions
+from separable.compiler.commands.units import bytes_text, count_text, shell_path
+from separable.compiler.options import MOST_THREADS, CompileOptions
 
 if TYPE_CHECKING:
     from separable.compiler.pipeline import Compiled
@@ -82,7 +82,10 @@ def compile_command(
     ] = None,
     shape: Shapes = None,
     threads: Annotated[
-        int, typer.Option(min=0, help="Threads that the library uses unless told otherwise; 0: every CPU.")
+        int,
+        typer.Option(
+            min=0, max=MOST_THREADS, help="Threads that the library uses unless told otherwise; 0: every CPU."
+        ),
     ] = 0,
     winograd: Winograd = True,
     strassen: Strassen = True,
@@ -157,7 +160,7 @@ def _summary(compiled: Compiled) -> list[tuple[str, str]]:
     facts.append(("seconds", f"{sum(compiled.seconds.values()):.1f}: {phases}"))
     here = runs_here(manifest["arch"], manifest["libc"])
     where = "" if here else f"on the {manifest['arch']} device: "
-    facts.append(("next", f"{where}separable run {compiled.library}"))
+    facts.append(("next", f"{where}separable run {shell_path(compiled.library)}"))
     return facts
 
 

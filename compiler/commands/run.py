@@ -32,6 +32,8 @@ Mean = Annotated[str, typer.Option(metavar="X[,X,X]", help="Subtracted from a pi
 Std = Annotated[str, typer.Option(metavar="X[,X,X]", help="What they are divided by then.")]
 
 _SEED = 0
+_VALUES = "127.5"
+"""Mean and standard deviation where a user names none: 0..255 becomes -1..1."""
 _WARM_UP_RUNS = 3
 
 
@@ -55,8 +57,8 @@ def parse_cores(text: str) -> str | list[int]:
 def run_command(
     library: Library,
     files: Inputs = None,
-    mean: Mean = "127.5",
-    std: Std = "127.5",
+    mean: Mean = _VALUES,
+    std: Std = _VALUES,
     labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Names of the classes, one a line.")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to print.")] = 5,
     threads: Annotated[
@@ -77,8 +79,11 @@ def run_command(
 ) -> None:
     """Run a compiled network and print its outputs and its latency."""
     from separable.compiler.inputs import random_inputs, read_inputs
-    from separable.compiler.picture import read_labels
+    from separable.compiler.picture import PICTURE_SUFFIXES, read_labels
 
+    channels = {"mean": parse_channels(mean), "std": parse_channels(std)}
+    if (mean, std) != (_VALUES, _VALUES) and not any(name.lower().endswith(PICTURE_SUFFIXES) for name in files or []):
+        raise typer.BadParameter("--mean and --std are for pictures, and no --input is one")
     if profile and threads is None:
         threads = 1
     names = read_labels(labels) if labels else None
@@ -86,7 +91,7 @@ def run_command(
         if len(model.manifest["variants"]) > 1:
             print_note(f"the kernels for {model.variant} run, of {_names(model.manifest['variants'])}")
         if files:
-            inputs = read_inputs(model.inputs, files, mean=parse_channels(mean), std=parse_channels(std))
+            inputs = read_inputs(model.inputs, files, **channels)
         else:
             print_note(f"no --input: the inputs are random numbers of seed {_SEED}")
             inputs = random_inputs(model.inputs, _SEED)

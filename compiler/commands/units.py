@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
 _POWERS = "kMGT"
 
@@ -26,6 +28,11 @@ def bytes_text(count: int) -> str:
 def percent_text(part: float, whole: float) -> str:
     """A share as ``94.86 %``; empty where there is nothing to share."""
     return f"{100 * part / whole:.2f} %" if whole else ""
+
+
+def shell_path(path: Path) -> str:
+    """A path as a word of a command to copy: quoted where a shell needs it, and no option whatever it begins with."""
+    return shlex.quote(f"./{path}" if str(path).startswith("-") else str(path))
 
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from separable.compiler.commands.terminal import new_table, print_facts, stderr, stdout
-from separable.compiler.commands.units import bytes_text, count_text
+from separable.compiler.commands.units import bytes_text, count_text, shell_path
 from separable.compiler.errors import CompileError, InputError, OutputError
 from separable.compiler.interrupts import interrupt_later
 from separable.zoo.catalogue import CATALOGUE, OptionError, UnknownNetwork, build, find
@@ -119,6 +119,6 @@ def _describe(network: Network, options: dict[str, Any], output: Path, seed: int
             ("parameters", f"{count_text(cost.parameters)} ({cost.parameters})"),
             ("weights", origin),
             ("file", f"{output}, {bytes_text(output.stat().st_size)}"),
-            ("next", f"separable compile {output} --target native"),
+            ("next", f"separable compile {shell_path(output)} --target native"),
         ]
     )

@@ -6,7 +6,6 @@ import asyncio
 import errno
 import ipaddress
 import logging
-import os
 import signal
 import socket
 from collections.abc import Callable
@@ -58,4 +57,4 @@ def _listen(address: Address) -> socket.socket:
             hint = "another tracker may run already; --port chooses another port"
         else:
             hint = "--listen and --port choose another address"
-        raise TuningError(f"cannot listen on {address}: {os.strerror(error.errno or errno.EINVAL)}; {hint}") from error
+        raise TuningError(f"cannot listen on {address}: {error.strerror or error}; {hint}") from error
