@@ -8,7 +8,6 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -219,8 +218,9 @@ def _check_shapes(model: Sequence[ValueInfoProto], library: Sequence[TensorSpec]
     for info, spec in zip(model, library, strict=True):
         if not info.type.tensor_type.HasField("shape"):
             continue
-        sizes = [dim.dim_value if dim.dim_value > 0 else None for dim in info.type.tensor_type.shape.dim]
-        if [size or ours for size, ours in zip_longest(sizes, spec.shape)] != list(spec.shape):
+        sizes = [max(0, dim.dim_value) for dim in info.type.tensor_type.shape.dim]
+        same = (size in (0, ours) for size, ours in zip(sizes, spec.shape, strict=False))
+        if len(sizes) != len(spec.shape) or not all(same):
             theirs = ", ".join(str(size or "?") for size in sizes)
             raise InputError(
                 f"the library was compiled from another model or with another --shape: its input is {spec}, "

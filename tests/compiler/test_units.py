@@ -1,8 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from separable.compiler.commands.units import bytes_text, count_text, parse_bytes, parse_latency, percent_text
+from separable.compiler.commands.units import (
+    bytes_text,
+    count_text,
+    parse_bytes,
+    parse_latency,
+    percent_text,
+    shell_path,
+)
 
 
 @pytest.mark.parametrize(
@@ -49,3 +58,10 @@ def test_what_is_no_quantity(text: str) -> None:
         parse_latency(text)
     with pytest.raises(ValueError, match="no size"):
         parse_bytes(text)
+
+
+@pytest.mark.parametrize(
+    ("path", "word"), [("out/net.so", "out/net.so"), ("my net (2).so", "'my net (2).so'"), ("-net.so", "./-net.so")]
+)
+def test_paths_in_commands_to_copy(path: str, word: str) -> None:
+    assert shell_path(Path(path)) == word

@@ -94,6 +94,13 @@ class TestVerifyLibrary:
         with pytest.raises(InputError, match="compiled from another model: its inputs are x, those of the ONNX file z"):
             verify_library(tiny.library, relu)
 
+    def test_another_size(self, tiny: Compiled, tmp_path: Path) -> None:
+        for shape in ([1, 3, 16, 16], [1, 3, 8]):
+            model = tiny_model()
+            model.graph.input[0].CopyFrom(helper.make_tensor_value_info("x", TensorProto.FLOAT, shape))
+            with pytest.raises(InputError, match=r"x float32\[1, 3, 8, 8\], that of the ONNX file \[1, 3,"):
+                verify_library(tiny.library, save(model, tmp_path))
+
     def test_another_shape(self, tiny: Compiled, tmp_path: Path) -> None:
         model = tiny_model()
         model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 5]))

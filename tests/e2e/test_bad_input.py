@@ -97,6 +97,9 @@ def dynamic(folder: Path, shape: list[int | str]) -> Path:
 
 
 class TestShapes:
+    def test_a_negative_dimension_is_an_open_one(self, tmp_path: Path) -> None:
+        call("compile", dynamic(tmp_path, [-1, 3, 8, 8]), "--shape", "x=1,3,8,8", "-o", tmp_path / "out")
+
     def test_a_dynamic_dimension(self, tmp_path: Path) -> None:
         message = fails(dynamic(tmp_path, [1, 3, "h", "w"]))
         assert "2 ('h'), 3 ('w') is symbolic; give its size with --shape x=1,3,h,w" in message
@@ -108,6 +111,7 @@ class TestShapes:
             ("x=1,3,8", "has 4 dimensions, not 3"),
             ("x=1,4,8,8", "dimension 1 is fixed = 3, not 4"),
             ("x=1,3,0,8", "every dimension must be at least 1"),
+            ("x=99999999999999999999,3,8,8", "and at most 2147483647"),
             ("x=1,3,2,2", "its output 'y' of shape [1, 8, 0, 0] is empty"),
         ],
     )
@@ -136,6 +140,9 @@ class TestTargets:
     def test_a_name_that_is_no_c_identifier(self, tmp_path: Path) -> None:
         assert "--name 'my model' is no C identifier" in fails(save_tiny(tmp_path), "--name", "my model")
 
+    def test_a_name_too_long_for_files(self, tmp_path: Path) -> None:
+        assert "has 300 letters; give one of 200 or fewer" in fails(save_tiny(tmp_path), "--name", 300 * "a")
+
 
 class TestOutput:
     def test_a_file_in_the_way(self, tmp_path: Path) -> None:
@@ -146,6 +153,10 @@ class TestOutput:
     def test_a_place_where_nothing_can_be_written(self, tmp_path: Path) -> None:
         # Nobody can make a folder there, root included.
         assert "cannot write the output folder /proc/separable" in fails(save_tiny(tmp_path), "-o", "/proc/separable")
+
+    def test_a_folder_of_passes_that_is_a_file(self, tmp_path: Path) -> None:
+        model = save_tiny(tmp_path)
+        assert f"--dump-ir {model}: File exists" in fails(model, "--dump-ir", model)
 
     @pytest.mark.parametrize("suffix", [".so", ".json"])
     def test_a_full_disk(self, suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,6 +242,19 @@ class TestInputs:
     ) -> None:
         np.save(tmp_path / "x.npy", array)
         assert message in call("run", native.library, "--input", tmp_path / "x.npy", code=2).stderr
+
+    def test_an_array_that_is_text(self, native: Compiled, tmp_path: Path) -> None:
+        (tmp_path / "x.npy").write_text("nothing")
+        error = call("run", native.library, "--input", tmp_path / "x.npy", code=2).stderr
+        assert "is no array of numbers" in error
+        assert "pickle" not in error
+
+    def test_a_name_that_the_model_does_not_have(self, native: Compiled) -> None:
+        error = call("run", native.library, "--input", "y=y.npy", code=2).stderr
+        assert "the model has no input 'y'; it has x float32[1, 3, 8, 8]" in error
+
+    def test_a_mean_without_a_picture(self, native: Compiled) -> None:
+        assert "no --input is one" in call("run", native.library, "--mean", "0", code=2).stderr
 
     def test_a_picture_that_is_none(self, native: Compiled, tmp_path: Path) -> None:
         (tmp_path / "x.jpg").write_bytes(b"\xff\xd8\xff\xe0nothing")

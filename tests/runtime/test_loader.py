@@ -232,6 +232,10 @@ class TestBadArrays:
         with pytest.raises(ModelError, match=message):
             model(x)
 
+    def test_an_array_instead_of_arrays_by_name(self, model: Model) -> None:
+        with pytest.raises(ModelError, match="the inputs are a ndarray, expected a mapping from names to arrays"):
+            model.run(image())  # type: ignore[arg-type]
+
     def test_wrong_number(self, model: Model) -> None:
         with pytest.raises(ModelError, match=r"2 inputs are given, the model has 1: x float32\[1, 2, 6, 8\]"):
             model(image(), image())
@@ -338,10 +342,14 @@ class TestBadLibraries:
     def test_no_such_variant(self, blur: Path) -> None:
         with pytest.raises(ModelError, match=r"options\.variant is 'a Mill', blur has a test CPU"):
             load(blur, variant="a Mill")
+        with pytest.raises(ModelError, match="variant is 3, expected the name of a target"):
+            load(blur, variant=3)  # type: ignore[arg-type]
 
     def test_threads(self, blur: Path) -> None:
         with pytest.raises(ModelError, match=r"blur\.so: options\.threads is -1, expected 0 or more"):
             load(blur, threads=-1)
+        with pytest.raises(ModelError, match=f"threads is {1 << 40}, expected the number of CPUs"):
+            load(blur, threads=1 << 40)
 
     @pytest.mark.parametrize(
         ("cores", "message"),

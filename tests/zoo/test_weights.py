@@ -61,7 +61,7 @@ def test_a_long_list_of_problems_is_cut(tmp_path: Path) -> None:
         load_weights(MobileNetV1Network(SPEC), tmp_path / "weights.pt")
 
 
-@pytest.mark.parametrize("data", [b"", b"no weights at all", b"PK\x03\x04 truncated"])
+@pytest.mark.parametrize("data", [b"", b"no weights at all", b"hello world this is text\n", b"PK\x03\x04 truncated"])
 def test_a_file_that_is_no_state_dict_is_an_error(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "weights.pt").write_bytes(data)
     with pytest.raises(WeightsError, match="no state dict"):
