@@ -53,7 +53,8 @@ class Bench:
 
     Attributes:
         error: what ended the measuring for good: no device, or a full disk under the records.
-        trials: how many were begun; those of earlier runs do not count.
+        begun: how many trials were asked for; what earlier runs measured does not count.
+        trials: how many of them have ended by themselves, measured or failed; what was abandoned does not count.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Bench:
             places: how many trials may be built or run at a time; with 1, nothing is built while a candidate runs.
         """
         self.error: BaseException | None = None
+        self.begun = 0
         self.trials = 0
         self._builder = builder
         self._devices = devices
@@ -105,12 +107,11 @@ class Bench:
             future.set_result(outcome)
         return list(best.values())
 
-    def has_choice(self, tasks: Sequence[Task]) -> bool:
-        """Whether an earlier run recorded what a network's measurement chose for any of these tasks."""
-        workloads = {task.workload for task in tasks}
+    def has_choice(self, task: Task) -> bool:
+        """Whether an earlier run recorded what the tuning of a whole network chose for this task."""
         return any(
             record.stage == NETWORK
-            and record.workload in workloads
+            and record.workload == task.workload
             and (record.target, record.threads) == (self._row, self._builder.threads)
             for record in self._records.earlier.records
         )
@@ -123,7 +124,7 @@ class Bench:
                 return self._slots[key]
             future: Future[Outcome] = Future()
             self._slots[key] = future
-            self.trials += 1
+            self.begun += 1
         self._build_threads.submit(self._build, task, tile, future)
         return future
 
@@ -158,7 +159,7 @@ class Bench:
         return times
 
     def record_network(self, task: Task, tile: Tile, samples_ns: tuple[float, ...], device: str) -> None:
-        """Record the choice of a network's measurement, which outweighs all kernels measured alone.
+        """Record the choice of a whole network's tuning, which outweighs all kernels measured alone.
 
         Raises:
             RecordsUnwritable: as :meth:`RecordsFile.append`.
@@ -224,6 +225,8 @@ class Bench:
         self._places.release()
         try:
             if not self.stopped or outcome.record is not None:
+                with self._lock:
+                    self.trials += 1
                 self._observe(outcome)
         finally:
             future.set_result(outcome)

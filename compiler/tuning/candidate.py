@@ -22,6 +22,7 @@ from separable.compiler._tvm import tvm
 from separable.compiler.emit.kernel import lower_kernel
 from separable.compiler.emit.object_file import build_object
 from separable.compiler.errors import ToolchainMissing
+from separable.compiler.interrupts import interrupt_later
 from separable.compiler.tuning.device import Candidate, Finished
 from separable.compiler.tuning.errors import TuningError
 from separable.compiler.tuning.program import StaticLinker
@@ -137,9 +138,10 @@ class CandidateBuilder:
             data = self._data.get(w) or self._make_data(w)
         obj = stem.with_suffix(".o")
         try:
-            kernel = registry.build_kernel(w, self.target, tile)
-            lowered = lower_kernel(kernel.func, _SYMBOL, kernel.output_shape, kernel.store_at, self._llvm)
-            build_object([lowered], self.target, obj)
+            with interrupt_later():
+                kernel = registry.build_kernel(w, self.target, tile)
+                lowered = lower_kernel(kernel.func, _SYMBOL, kernel.output_shape, kernel.store_at, self._llvm)
+                build_object([lowered], self.target, obj)
         except ToolchainMissing:
             raise
         except Exception as error:  # TVM raises many unrelated types

@@ -12,12 +12,16 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from separable.compiler.emit.c_source import isa_mask
 from separable.compiler.tuning.device import Candidate, DeviceLost, Finished
+from separable.compiler.tuning.program import StaticLinker
+from separable.targets.row import Target
 
 _MOST_OUTPUT = 1 << 20
 _TAIL = 4096
 _FILE_BYTES = 64 << 20
 _CPUINFO = Path("/proc/cpuinfo")
+_ISA_SOURCES = ("isa_main.c", "isa.c")
 
 
 class LocalDevice:
@@ -97,6 +101,19 @@ def share_cpus(threads: int) -> tuple[str, bool]:
     """
     allowed = sorted(os.sched_getaffinity(0))
     return ",".join(map(str, allowed[-threads:])), len(allowed) > threads
+
+
+def missing_features(target: Target, device: LocalDevice) -> str:
+    """The instruction-set features of a target of this machine's architecture that the CPU lacks; empty if none.
+
+    The runtime is asked, as by a compiled library: the row that fits this CPU best need not name all that it has.
+
+    Raises:
+        ToolchainMissing, LinkError: there is no working C compiler.
+    """
+    with tempfile.TemporaryDirectory(prefix="separable-isa-") as folder:
+        program = StaticLinker(target, Path(folder)).link(Path(folder, "isa.exe"), _ISA_SOURCES, [])
+        return device.run(Candidate(program, {}, (str(isa_mask(target)),))).stdout.strip()
 
 
 def _limited(command: Sequence[str], candidate: Candidate) -> list[str]:

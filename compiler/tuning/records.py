@@ -52,8 +52,8 @@ class Record:
         target: what the code was generated for, as :func:`row_key` names it.
         threads: how many shared the work.
         tile: with which tile.
-        stage: ``kernel`` if the kernel ran alone; ``network`` if it is the choice of a whole network's measurement,
-            which outweighs all that was measured alone.
+        stage: ``kernel`` if the kernel ran alone; ``network`` if it is the choice of a whole network's tuning, which
+            outweighs all that was measured alone.
         samples_ns: nanoseconds of one call, sample by sample.
         device: what it ran on, in words.
         frequency_khz: of the CPU's clock before and after; None if the device does not say.
@@ -155,7 +155,7 @@ def load_all(paths: Iterable[Path]) -> Records:
 def best_records(records: Iterable[Record]) -> dict[Key, Record]:
     """The record to compile with for everything that has one.
 
-    The latest choice of a network's measurement; without one, the fastest measurement.
+    The latest choice of a whole network's tuning; without one, the fastest measurement.
     """
     best: dict[Key, Record] = {}
     for record in records:

@@ -8,6 +8,9 @@ combinations that are none, a mutator varies one axis, and the cost model guesse
 
 from __future__ import annotations
 
+import atexit
+import os
+import signal
 import sys
 import tempfile
 import time
@@ -16,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -54,6 +57,8 @@ _POPULATION, _GENERATIONS = 96, 3
 _PREFIX = "separable."
 _POLL_S = 0.05
 _UNLIMITED = 1_000_000
+_LAST_STEP_S = 10.0
+"""MetaSchedule ends at the next look at the bench, a part of a second later; this is for a machine that is busy."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def search(tasks: Sequence[Task], bench: Bench, limits: Limits, seed: int = 0) -
 
 def _ended(bench: Bench, limits: Limits) -> bool:
     """Whether nothing more is to be measured. Trials that an earlier run made are not counted."""
-    return bench.stopped or limits.passed or (limits.trials is not None and bench.trials >= limits.trials)
+    return bench.stopped or limits.passed or (limits.trials is not None and bench.begun >= limits.trials)
 
 
 def _wait(future: Future[Outcome], bench: Bench, limits: Limits) -> Outcome | None:
@@ -133,6 +138,7 @@ class _MetaSchedule:
         self.random = np.random.default_rng(seed)
         self.failure: BaseException | None = None
         self.trials: dict[str, tuple[Task, Tile]] = {}
+        self.left = Event()
 
     def remember(self, outcome: Outcome) -> None:
         """Put a measurement into the database and the model, as if it were of this search."""
@@ -148,14 +154,14 @@ class _MetaSchedule:
 
     def run(self) -> None:
         """Search in a thread of its own, so that an interrupt reaches the caller at once."""
-        thread = Thread(target=self._tune, name="search", daemon=True)
-        thread.start()
+        Thread(target=self._tune, name="search", daemon=True).start()
         try:
-            while thread.is_alive():
-                thread.join(_POLL_S)
+            # Not Thread.join: interrupted in it, Python 3.11 takes the thread for ended, and would end under its feet.
+            self.left.wait()
         except BaseException:
             self.bench.stop()
-            thread.join()
+            atexit.register(_end_at_once, self.left)
+            self.left.wait(_LAST_STEP_S)
             raise
         if self.failure is not None:
             raise self.failure
@@ -181,6 +187,8 @@ class _MetaSchedule:
             # Whatever left the loop comes back as an error of TVM's.
             if not _ended(self.bench, self.limits):
                 self.failure = error
+        finally:
+            self.left.set()
 
     def _context(self, task: Task, number: int) -> Any:
         """MetaSchedule's view of a task."""
@@ -228,6 +236,14 @@ class _MetaSchedule:
         if outcome.seconds is not None:
             self.model.learn(outcome.task, outcome.tile, outcome.seconds)
         return outcome
+
+
+def _end_at_once(left: Event) -> None:
+    """End the process as interrupted, but without unwinding a thread inside of TVM, which C++ answers with abort."""
+    if not left.is_set():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(128 + signal.SIGINT)
 
 
 def _stand_in(number: int) -> tvm.IRModule:
@@ -318,6 +334,8 @@ class _CostModel(ms.cost_model.PyCostModel):  # type: ignore[misc]
         """The model has learnt from the outcomes themselves."""
 
     def predict(self, context: Any, candidates: Any) -> Any:
+        if self.search.bench.stopped:  # between two trials, MetaSchedule works for seconds on a slow machine
+            raise _Ended
         task = self.search.names[str(context.task_name)]
         tiles = [task.space.tile(_values(candidate.sch.mod, task.space)) for candidate in candidates]
         # How many times faster than the default: MetaSchedule takes scores below 0 for 0.

@@ -20,13 +20,14 @@ from separable.compiler.tuning.candidate import CandidateBuilder, CandidateFaile
 from separable.compiler.tuning.device import Device
 from separable.compiler.tuning.errors import TuningError
 from separable.compiler.tuning.fleet import DeviceSource, FixedSource, Fleet
-from separable.compiler.tuning.local import LocalDevice, share_cpus
+from separable.compiler.tuning.local import LocalDevice, missing_features, share_cpus
 from separable.compiler.tuning.network import NetworkBench, Verdict
-from separable.compiler.tuning.records import RecordsFile
+from separable.compiler.tuning.records import Record, RecordsFile
 from separable.compiler.tuning.search import Limits, search
 from separable.compiler.tuning.tasks import Task, tasks_of, weight_bytes
 from separable.compiler.verify import runs_here
 from separable.schedules.space import Tile
+from separable.targets.row import Target
 
 _WON_ALONE = 0.99
 """A tile goes into the network if it takes less than this part of the default's time alone; closer times are noise."""
@@ -48,7 +49,7 @@ class TuneOptions:
         tracker: address of a tracker; None tunes on this machine.
         key: under which the devices are registered there.
         budget_s: seconds that the tuning takes, all in all.
-        trials: how many tiles are measured; default: as many as the budget allows.
+        trials: after how many tiles the search ends, though never before all defaults; default: when the budget does.
         threads: that the network will run with.
         seed: of the random choices.
         effort: how thoroughly each tile is timed.
@@ -88,7 +89,7 @@ class Tuned:
 
     Attributes:
         tasks: what was tuned.
-        trials: how many tiles were measured in this run.
+        trials: how many tiles were tried to the end in this run, those that failed included.
         default_ns: the default tile's time alone, by task name.
         best: the fastest tile alone and its time, by task name.
         verdict: what stayed in the network; None if it was not measured.
@@ -113,8 +114,8 @@ def tune_model(options: TuneOptions, watcher: Watcher, source: DeviceSource | No
 
     Raises:
         CompileError: the model cannot be compiled.
-        TuningError: no device, a records file that is malformed, locked or on a full disk; what was found by then is
-            in the file.
+        TuningError: no device, no default tile that runs on it, a records file that is malformed, locked or on a full
+            disk; what was found by then is in the file.
         KeyboardInterrupt: likewise.
     """
     start = time.monotonic()
@@ -124,12 +125,9 @@ def tune_model(options: TuneOptions, watcher: Watcher, source: DeviceSource | No
     tasks = tasks_of(built)
     if not tasks:
         raise TuningError(f"{options.model} has no kernel that can be tuned")
-    if source is None and options.tracker is None and not runs_here(target.arch):
-        raise TuningError(
-            f"this machine cannot run programs for {target.name} ({target.arch}); name the device with --tracker "
-            "HOST:PORT --key KEY"
-        )
     local = source is None and options.tracker is None
+    if local:
+        _check_runs_here(target)
     cpus, overlap = share_cpus(options.threads) if local else ("", True)
     found = _Findings(watcher)
     with (
@@ -170,11 +168,29 @@ def tune_model(options: TuneOptions, watcher: Watcher, source: DeviceSource | No
     return Tuned(tasks, bench.trials, found.default_ns, found.best, verdict, seconds)
 
 
+def _check_runs_here(target: Target) -> None:
+    """Raise a TuningError, before any work, if this machine is no device for a target."""
+    if not runs_here(target.arch):
+        what = f"programs for {target.name} ({target.arch})"
+    elif missing := missing_features(target, LocalDevice()):
+        what = f"programs for {target.name}, as its CPU lacks {missing}"
+    else:
+        return
+    raise TuningError(f"this machine cannot run {what}; name the device with --tracker HOST:PORT --key KEY")
+
+
 class _Findings:
-    """The default's time and the best tile of each task so far."""
+    """The default's time and the best tile of each task so far.
+
+    Attributes:
+        default_records: the measurement of each task's default.
+        failure: why the first trial failed that did; empty if none did.
+    """
 
     def __init__(self, watcher: Watcher) -> None:
         self.watcher = watcher
+        self.default_records: dict[Task, Record] = {}
+        self.failure = ""
         self.times: dict[Task, dict[Tile, float]] = {}
         self.default_ns: dict[str, float] = {}
         self.best: dict[str, tuple[Tile, float]] = {}
@@ -192,12 +208,14 @@ class _Findings:
     def take(self, outcome: Outcome) -> None:
         """Compare an outcome with the best of its task."""
         if outcome.record is None:
+            self.failure = self.failure or outcome.failure
             return
         name, nanoseconds = outcome.task.name, outcome.record.nanoseconds
         times = self.times.setdefault(outcome.task, {})
         times[outcome.tile] = min(nanoseconds, times.get(outcome.tile, nanoseconds))
         if outcome.tile == outcome.task.space.default:
             self.default_ns[name] = nanoseconds
+            self.default_records[outcome.task] = outcome.record
         if name not in self.best or nanoseconds < self.best[name][1]:
             self.best[name] = outcome.tile, nanoseconds
 
@@ -225,10 +243,19 @@ def _judge(
     *,
     deadline: float,
 ) -> Verdict | None:
-    """Measure the network and record its choice; None if it cannot be measured."""
+    """Measure the network and record its choice; None if it cannot be measured.
+
+    Raises:
+        TuningError: nothing is known of any default tile, so that nothing can be said.
+    """
+    if not found.default_records:
+        raise TuningError(f"no default tile was measured: {found.failure or 'no device answered in this time'}")
     winners = _hold_finals(found, bench, watcher)
     if not winners:
-        watcher.note("no tile beats the default alone: the network stays as it is")
+        watcher.note("no tile that was measured beats its default alone: the network stays as it is")
+        for task, record in found.default_records.items():
+            if not bench.has_choice(task):
+                bench.record_network(task, record.tile, record.samples_ns, record.device)
         return Verdict({}, [], None)
     try:
         network = NetworkBench(
@@ -238,11 +265,13 @@ def _judge(
     except CandidateFailed as error:
         watcher.note(f"{error}; the kernels' own records stand")
         return None
-    if verdict.duel is None or (not verdict.tiles and bench.has_choice(tasks)):
-        return verdict  # what an earlier run proved stands until something else is proved
+    if verdict.duel is None:
+        return verdict
     device = verdict.duel.tuned[0].device
     # All of them, the defaults too: an earlier run's choices were measured in another network than this one.
     for task in tasks:
+        if not verdict.tiles and bench.has_choice(task):
+            continue  # what an earlier run proved stands until something else is proved
         kept = task.name in verdict.tiles
         tile = verdict.tiles[task.name] if kept else task.space.default
         turns = verdict.duel.tuned if kept else verdict.duel.default

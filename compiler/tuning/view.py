@@ -18,11 +18,13 @@ from separable.compiler.commands.terminal import new_table, print_note, stderr
 from separable.compiler.files import whole_file
 from separable.compiler.tuning.apply import describe
 from separable.compiler.tuning.bench import Outcome
+from separable.compiler.tuning.network import Verdict
 from separable.compiler.tuning.tasks import Task
 from separable.compiler.tuning.tune import Tuned, TuneOptions
 
 _REFRESH_PER_S = 4
 _LINE_EVERY_S = 10.0
+_NOT_MEASURED = "not measured"
 
 
 @dataclass
@@ -181,6 +183,8 @@ def result_table(tuned: Tuned, tried: dict[str, int], peak_gflops: float | None)
         tile, nanoseconds = tuned.best.get(task.name, (task.space.default, None))
         kept = tuned.verdict is None or task.name in tuned.verdict.tiles
         text = short(tile) if kept and tile != task.space.default else "default"
+        if task.name not in tuned.default_ns:
+            text = _NOT_MEASURED
         default_ns = tuned.default_ns.get(task.name)
         add_task(table, task, tried.get(task.name, 0), default_ns, nanoseconds, text, peak_gflops)
     return table
@@ -192,8 +196,13 @@ def short(tile: object) -> str:
 
 
 def verdict_text(tuned: Tuned) -> str:
-    """What the whole network's measurement said, in a sentence."""
-    verdict = tuned.verdict
+    """What the whole network's measurement said, in a sentence; and for how many kernels it says nothing."""
+    missing = sum(task.name not in tuned.default_ns for task in tuned.tasks)
+    left_out = f"; {missing} of {len(tuned.tasks)} kernels were {_NOT_MEASURED}" if missing else ""
+    return _network_text(tuned.verdict) + left_out
+
+
+def _network_text(verdict: Verdict | None) -> str:
     if verdict is None:
         return "the whole network was not measured"
     if verdict.duel is None or not verdict.tiles:

@@ -117,6 +117,7 @@ def test_after_stop_nothing_is_built(records: RecordsFile, tmp_path: Path) -> No
     bench.close()
     assert bench.fake.built == []
     assert bench.outcomes == []
+    assert (bench.begun, bench.trials) == (1, 0)
 
 
 def test_a_frozen_device_does_not_hold_up_the_end(records: RecordsFile, tmp_path: Path) -> None:
@@ -185,6 +186,6 @@ def test_an_earlier_choice_is_known(tmp_path: Path) -> None:
     path.write_text(make_record(stage=NETWORK).line() + make_record(pointwise(32)).line())
     with RecordsFile(path) as file:
         bench = FakeBench(thousand, file, tmp_path)
-        assert bench.has_choice([make_task()])
-        assert not bench.has_choice([make_task("pointwise_1", pointwise(32))])
+        assert bench.has_choice(make_task())
+        assert not bench.has_choice(make_task("pointwise_1", pointwise(32)))
         bench.close()

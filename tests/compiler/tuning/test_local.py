@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from separable.compiler.tuning.device import Candidate
-from separable.compiler.tuning.local import LocalDevice, share_cpus
+from separable.compiler.tuning.local import LocalDevice, missing_features, share_cpus
+from separable.targets.host import detect_host
 
 
 @pytest.fixture
@@ -91,3 +93,10 @@ def test_cpus_are_shared_between_running_and_building() -> None:
     everything, left = share_cpus(len(allowed))
     assert everything.count(",") == len(allowed) - 1
     assert not left
+
+
+def test_the_instructions_that_this_cpu_lacks_are_named(device: LocalDevice) -> None:
+    host = detect_host()
+    assert missing_features(host, device) == ""
+    name, text = ("avx512f", "AVX-512F") if host.arch == "aarch64" else ("lse", "LSE atomics")
+    assert missing_features(replace(host, isa=(*host.isa, name)), device) == text

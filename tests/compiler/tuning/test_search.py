@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
@@ -13,7 +15,7 @@ from separable.compiler.tuning.candidate import CandidateFailed
 from separable.compiler.tuning.errors import NoDevice
 from separable.compiler.tuning.model import TileModel, features
 from separable.compiler.tuning.records import RecordsFile, load_records
-from separable.compiler.tuning.search import Limits, search
+from separable.compiler.tuning.search import Limits, _end_at_once, search
 from separable.schedules.space import Tile, parameters
 from separable.schedules.workload import Workload
 from tests.compiler.tuning.fakes import Cost, FakeBench, make_task
@@ -25,6 +27,12 @@ def cost(w: Workload, tile: Tile) -> float:
     """Nanoseconds, best at one corner of the space."""
     values = parameters(tile)
     return 1000.0 + 100 * abs(values["columns"] - 3) + 30 * values["pixels_outer"] + 10 * abs(values["unroll"] - 16)
+
+
+def slow(w: Workload, tile: Tile) -> float:
+    """The same, when it takes a while to learn it."""
+    time.sleep(0.02)
+    return cost(w, tile)
 
 
 @pytest.fixture
@@ -87,10 +95,6 @@ def test_an_earlier_run_is_taken_up(tmp_path: Path) -> None:
 
 
 def test_time_ends_the_search(records: RecordsFile, tmp_path: Path) -> None:
-    def slow(w: Workload, tile: Tile) -> float:
-        time.sleep(0.02)
-        return cost(w, tile)
-
     start = time.monotonic()
     bench = run(slow, records, tmp_path, Limits(deadline=start + 0.5))
     assert time.monotonic() - start < 5
@@ -132,28 +136,52 @@ def test_the_loss_of_all_devices_ends_it(records: RecordsFile, tmp_path: Path) -
     assert len(load_records(records.path).records) == 9
 
 
-def test_an_interrupt_keeps_what_was_found(
-    records: RecordsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def exits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, Event]]:
+    """What was to be called at the interpreter's exit."""
+    registered: list[tuple[object, Event]] = []
+    monkeypatch.setattr(
+        "separable.compiler.tuning.search.atexit.register", lambda end, left: registered.append((end, left))
+    )
+    return registered
+
+
+def interrupt_soon(bench: FakeBench) -> Thread:
+    """Ctrl-C in the main thread once MetaSchedule is at work."""
+
+    def press() -> None:
+        while len(bench.outcomes) < 2:  # the first is the default's
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = Thread(target=press)
+    thread.start()
+    return thread
+
+
+def test_an_interrupt_keeps_what_was_found_and_leaves_no_thread_in_tvm(
+    records: RecordsFile, tmp_path: Path, exits: list[tuple[object, Event]]
 ) -> None:
-    bench = FakeBench(cost, records, tmp_path)
-    monkeypatch.setattr("separable.compiler.tuning.search.Thread.join", _interrupted_join(bench))
+    bench = FakeBench(slow, records, tmp_path)
+    thread = interrupt_soon(bench)
     with pytest.raises(KeyboardInterrupt):
         search([make_task()], bench, Limits(trials=1000))
-    monkeypatch.undo()
+    thread.join()
     bench.close()
     assert bench.stopped
     assert len(load_records(records.path).records) >= 1
+    ((_, left),) = exits
+    assert left.is_set()
 
 
-def _interrupted_join(bench: FakeBench) -> object:
-    join = Thread.join
-
-    def interrupted(self: Thread, timeout: float | None = None) -> None:
-        if self.name == "search" and not bench.stopped:
-            raise KeyboardInterrupt
-        join(self, timeout)
-
-    return interrupted
+def test_a_search_that_does_not_end_is_left_without_unwinding_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    statuses: list[int] = []
+    monkeypatch.setattr("os._exit", statuses.append)
+    left = Event()
+    _end_at_once(left)
+    left.set()
+    _end_at_once(left)
+    assert statuses == [130]
 
 
 class TestModel:
