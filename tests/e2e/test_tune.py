@@ -97,6 +97,22 @@ class TestMistakes:
         arguments = ["tune", save_tiny(tmp_path), "-o", tmp_path / "r.json", "--target", target, "--trials", "1"]
         assert "--tracker" in call(*arguments, code=2).stderr
 
+    def test_instructions_that_this_cpu_lacks_need_a_device(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("separable.compiler.tuning.tune.missing_features", lambda target, device: "AVX-512F")
+        stderr = call("tune", save_tiny(tmp_path), "-o", tmp_path / "r.json", "--trials", "1", code=2).stderr
+        assert "lacks AVX-512F" in stderr
+        assert "--tracker" in stderr
+        assert not (tmp_path / "r.json").exists()
+
+    def test_a_tracker_that_is_not_there(self, tmp_path: Path) -> None:
+        options = ["--tracker", "127.0.0.1:1", "--key", "board", "--budget", "3s"]
+        printed = call("tune", save_tiny(tmp_path), "-o", tmp_path / "r.json", *options, code=2)
+        assert "no tracker answers" in printed.stderr
+        assert "no default tile was measured" in printed.stderr
+        assert "separable compile" not in printed.stdout
+
     def test_a_records_file_that_is_none(self, tmp_path: Path) -> None:
         records = tmp_path / "records.json"
         records.write_text("not a record\n")
