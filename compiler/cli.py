@@ -10,7 +10,6 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 import separable
 from separable.compiler.commands.agent import agent_command
@@ -24,7 +23,7 @@ from separable.compiler.commands.records import records
 from separable.compiler.commands.run import run_command
 from separable.compiler.commands.tables import tables_command
 from separable.compiler.commands.targets import targets_command
-from separable.compiler.commands.terminal import print_error
+from separable.compiler.commands.terminal import Verbs, print_error
 from separable.compiler.commands.tracker import tracker_command
 from separable.compiler.commands.tune import tune_command
 from separable.compiler.commands.verify import verify_command
@@ -36,7 +35,7 @@ from separable.targets.errors import ToolchainError, UnknownTargetName
 FAILED_VERIFICATION, FAILED, INTERRUPTED = 1, 2, 130
 
 
-class _Verbs(TyperGroup):
+class _Program(Verbs):
     """Turns what a verb raises into a message and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -59,10 +58,11 @@ class _Verbs(TyperGroup):
 
 
 app = typer.Typer(
-    cls=_Verbs,
+    cls=_Program,
     help="Compile neural networks for mobile CPUs: one ONNX file in, one standalone shared library out.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # markup would swallow the defaults that help texts name in brackets
     pretty_exceptions_enable=False,
 )
 app.command("compile")(compile_command)

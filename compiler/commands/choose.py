@@ -46,7 +46,8 @@ def choose_command(
         Path | None,
         typer.Option(
             metavar="FILE.csv",
-            help="Your own family: columns alpha,resolution,accuracy or model,accuracy. [default: the paper's]",
+            help="Your own family: a header line, and columns alpha, resolution, accuracy or model, accuracy. "
+            "[default: the paper's]",
         ),
     ] = None,
     interpolate: Annotated[
@@ -152,7 +153,7 @@ def _report(rows: Sequence[Row], budget: Budget, where: str, path: Path, kind: s
     stdout().print(where)
     numbers = ["latency ms", "low", "high", "mult-adds", "parameters", "library", "memory"]
     table = new_table(["network", "front", "budget"], [kind, *numbers])
-    table.add_column("accuracy from")
+    table.add_column("accuracy from", overflow="fold")
     for row in sorted(rows, key=lambda row: row.latency.median):
         known = row.member.accuracy
         table.add_row(

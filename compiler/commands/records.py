@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from separable.compiler.commands.compile import Shapes, TargetName, parse_shapes
-from separable.compiler.commands.terminal import new_table, print_facts, print_note, stdout
+from separable.compiler.commands.terminal import Verbs, new_table, print_facts, print_note, stdout
 
-records = typer.Typer(no_args_is_help=True, help="Show, merge and check the records of tunings.")
+records = typer.Typer(cls=Verbs, no_args_is_help=True, help="Show, merge and check the records of tunings.")
 
 Files = Annotated[list[Path], typer.Argument(metavar="RECORDS.json...", help="Records files.")]
 

@@ -48,12 +48,13 @@ def _rows(number: int) -> Sequence[ComparedRow]:
 def _print_table(number: int) -> None:
     rows = _rows(number)
     title, accuracy, unit = _headings(number)
-    stdout().print(f"Table {number}: {title}", style="bold")
+    explained = f"; accuracy is {accuracy}" if accuracy else ""  # too long for the head of a column
+    stdout().print(f"Table {number}: {title}{explained}", style="bold")
     table = new_table(
         ["model"],
         [
-            *([accuracy] if accuracy else []),
-            *(heading for what in unit for heading in (what, "computed", "difference")),
+            *(["accuracy"] if accuracy else []),
+            *(heading for what in unit for heading in (what, "computed", "diff, %")),
         ],
     )
     for row in rows:
@@ -81,9 +82,9 @@ def _print_csv(numbers: Iterable[int]) -> None:
 def _headings(number: int) -> tuple[str, str, tuple[str, str]]:
     """Title, kind of accuracy, and what the two costs are."""
     if number == _SHARES:
-        return SHARES_TITLE, "", ("% mult-adds", "% parameters")
+        return SHARES_TITLE, "", ("% mult-adds", "% params")
     table = _table(number)
-    return table.title, table.accuracy, (f"{'G' if table.unit == 1e9 else 'M'} mult-adds", "M parameters")
+    return table.title, table.accuracy, (f"{'G' if table.unit == 1e9 else 'M'} mult-adds", "M params")
 
 
 def _table(number: int) -> Table:
@@ -91,7 +92,7 @@ def _table(number: int) -> Table:
 
 
 def _cells(compared: Compared) -> tuple[str, str, str]:
-    difference = "" if compared.difference is None else f"{100 * compared.difference:+.2f} %"
+    difference = "" if compared.difference is None else f"{100 * compared.difference:+.2f}"
     return compared.printed, compared.text, difference
 
 

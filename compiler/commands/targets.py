@@ -11,10 +11,8 @@ from separable.targets.table import all_targets, fat_targets, find_variants, sys
 
 def targets_command() -> None:
     """List the targets for Linux with glibc, the names for other systems, and what `native` is on this machine."""
-    table = new_table(
-        ["target", "arch", "cpu"], ["vector bits", "registers", "FMA/cycle", "L1 KiB", "L2 KiB", "instruction sets"]
-    )
-    table.columns[-1].justify = "left"
+    table = new_table(["target", "arch", "cpu"], ["vector bits", "registers", "FMA/cycle", "L1 KiB", "L2 KiB"])
+    table.add_column("instruction sets", overflow="fold")
     try:
         table.add_row(*_cells(detect_host()), style="bold")
     except UnsupportedHost as error:
