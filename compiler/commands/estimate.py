@@ -46,11 +46,14 @@ def estimate_command(
     with PhaseDisplay() as display:
         display("load compiler", 0)
         from separable.compiler.estimate import check_rates, estimate_model
-        from separable.compiler.pipeline import resolve_target
+        from separable.compiler.pipeline import resolve_target, resolve_variants
 
         display("load compiler", 1)
         for name in names:  # all of them, before work starts
-            check_rates(resolve_target(name))
+            row = resolve_target(name)
+            check_rates(row)
+            if len(resolve_variants(name).rows) > 1:
+                print_note(f"{name} is several CPUs in one library; estimated is {row.name}")
         estimates = [estimate_model(model, name, threads, shapes=shapes, progress=display) for name in names]
     if as_json:
         json.dump([_as_dict(estimate) for estimate in estimates], sys.stdout, indent=2)

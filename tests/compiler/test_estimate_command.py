@@ -85,6 +85,12 @@ def test_what_a_user_gets_wrong_is_said_without_a_traceback(arguments: list[str]
     assert message in call("estimate", save_tiny(tmp_path), *arguments, code=2).stderr
 
 
+def test_the_row_that_stands_for_several_cpus_is_named(tmp_path: Path) -> None:
+    result = call("estimate", save_tiny(tmp_path), "--target", "x86-64,arm64:cortex-a76")
+    assert "note: x86-64 is several CPUs in one library; estimated is x86-64-v2\n" in result.stderr
+    assert result.stderr.count("is several CPUs") == 1
+
+
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     result = call("estimate", tmp_path / "none.onnx", "--target", "arm64:cortex-a76", code=2)
     assert "none.onnx cannot be read" in result.stderr
