@@ -91,13 +91,15 @@ class _FittingTable(Table):
             return
         kept = _columns_with_room(self.columns, room)
         widths = _fit(kept, room) or [room]
-        below = [column for column in self.columns if column not in kept]
+        cells = [_cells(column) for column in kept]
+        below = [(str(column.header), _cells(column)) for column in self.columns if column not in kept]
         headers = ["\n".join(_folded(column, width)) for column, width in zip(kept, widths, strict=True)]
         yield _line(kept, widths, headers, self.header_style, "bottom")
         for index, row in enumerate(self.rows):
-            yield _line(kept, widths, [_cells(column)[index] for column in kept], row.style)
-            named = [(str(column.header), _cells(column)[index]) for column in below]
-            if details := [Text.assemble((name, "dim"), " ", cell) for name, cell in named if cell]:
+            yield _line(kept, widths, [column[index] for column in cells], row.style)
+            if details := [
+                Text.assemble((header, "dim"), " ", column[index]) for header, column in below if column[index]
+            ]:
                 text = Text("  ", style=row.style or "", overflow="fold").join(details)
                 yield Padding(text, (0, 0, 0, _INDENT))
 
@@ -114,9 +116,15 @@ def _columns_with_room(columns: Sequence[Column], room: int) -> list[Column]:
 def _fit(columns: Sequence[Column], room: int) -> list[int] | None:
     """Widths for these columns side by side, where texts fold and numbers do not; None if there is no room."""
     room -= _GAP * (len(columns) - 1)
+    cells = [max(map(cell_len, _cells(column)), default=0) for column in columns]
     for lines in _HEADER_LINES:
+        headers = [_header_width(column, lines) for column in columns]
         for most in range(room, _MIN_FOLDED - 1, -1):
-            widths = [max(_header_width(column, lines), _cell_width(column, most)) for column in columns]
+            folded = [
+                width if column.no_wrap else min(width, max(most, width // _MAX_LINES))
+                for column, width in zip(columns, cells, strict=True)
+            ]
+            widths = list(map(max, headers, folded))
             if sum(widths) <= room:
                 return widths
     return None
@@ -129,11 +137,6 @@ def _header_width(column: Column, lines: int) -> int:
         for width in count(1)
         if len(folded := _folded(column, width)) <= lines and max(map(len, folded), default=0) <= width
     )
-
-
-def _cell_width(column: Column, most: int) -> int:
-    widest = max(map(cell_len, _cells(column)), default=0)
-    return widest if column.no_wrap else min(widest, max(most, widest // _MAX_LINES))
 
 
 def _folded(column: Column, width: int) -> list[str]:
