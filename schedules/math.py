@@ -21,13 +21,13 @@ def like(value: float, x: Expr) -> Expr:
 
 
 def maximum(x: Expr, y: Expr | float) -> Expr:
-    """The larger of two values."""
-    return tirx.max(x, like(y, x) if isinstance(y, (int, float)) else y)
+    """The larger of two values; NaN if ``x`` is, which x86 returns from its second operand."""
+    return tirx.max(like(y, x) if isinstance(y, (int, float)) else y, x)
 
 
 def minimum(x: Expr, y: Expr | float) -> Expr:
-    """The smaller of two values."""
-    return tirx.min(x, like(y, x) if isinstance(y, (int, float)) else y)
+    """The smaller of two values; NaN if ``x`` is, as above."""
+    return tirx.min(like(y, x) if isinstance(y, (int, float)) else y, x)
 
 
 def select(condition: Expr, x: Expr, y: Expr) -> Expr:

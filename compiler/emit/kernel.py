@@ -19,6 +19,7 @@ from tvm.tirx import transform as tirx_passes
 
 from separable.compiler.emit.emulate_half import emulate_half
 from separable.compiler.emit.item_parts import only_parts, parts_of
+from separable.compiler.emit.keep_nan import keep_nan
 from separable.compiler.emit.lanes import has_lane_operands, load_whole_vectors
 from separable.compiler.emit.narrow_tiles import narrow_tiles
 from separable.compiler.emit.pointers import separate_pointers
@@ -94,7 +95,7 @@ def lower_kernel(
     mod = tirx_passes.ConvertSSA()(mod)  # the two bodies of a loop over tiles share variables
     mod = ir.transform.Sequential(_TO_FLAT)(mod)
     if has_lane_operands(target):
-        mod = tvm.IRModule({name: separate_pointers(load_whole_vectors(mod[name]))})
+        mod = tvm.IRModule({name: separate_pointers(load_whole_vectors(keep_nan(mod[name])))})
     else:
         mod = tvm.IRModule({name: emulate_half(mod[name])})
     # TVM's elimination of common subexpressions is left to LLVM: it takes seconds for straight-line code.

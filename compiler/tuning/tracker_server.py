@@ -6,6 +6,7 @@ import asyncio
 import errno
 import ipaddress
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -57,4 +58,6 @@ def _listen(address: Address) -> socket.socket:
             hint = "another tracker may run already; --port chooses another port"
         else:
             hint = "--listen and --port choose another address"
-        raise TuningError(f"cannot listen on {address}: {error.strerror or error}; {hint}") from error
+        unknown_host = isinstance(error, socket.gaierror)
+        reason = error.strerror if unknown_host else os.strerror(error.errno or errno.EINVAL)
+        raise TuningError(f"cannot listen on {address}: {reason}; {hint}") from error
