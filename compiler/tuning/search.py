@@ -157,7 +157,9 @@ class _MetaSchedule:
         Thread(target=self._tune, name="search", daemon=True).start()
         try:
             # Not Thread.join: interrupted in it, Python 3.11 takes the thread for ended, and would end under its feet.
-            self.left.wait()
+            # In short waits, as a signal that another thread receives does not end a long one.
+            while not self.left.wait(_POLL_S):
+                pass
         except BaseException:
             self.bench.stop()
             atexit.register(_end_at_once, self.left)

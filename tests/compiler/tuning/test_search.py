@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -147,12 +146,12 @@ def exits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, Event]]:
 
 
 def interrupt_soon(bench: FakeBench) -> Thread:
-    """Ctrl-C in the main thread once MetaSchedule is at work."""
+    """Ctrl-C once MetaSchedule is at work, received by another thread than the main one, as may be."""
 
     def press() -> None:
         while len(bench.outcomes) < 2:  # the first is the default's
             time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
     thread = Thread(target=press)
     thread.start()
