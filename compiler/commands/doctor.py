@@ -24,8 +24,8 @@ def doctor_command(
     from separable.compiler.tuning.doctor import Patient, examine
     from separable.compiler.tuning.sockets import parse_address
 
-    if tracker is not None and key is None:
-        raise typer.BadParameter("--tracker needs --key: what the devices are called")
+    if (tracker is None) != (key is None):
+        raise typer.BadParameter("--tracker and --key, what the devices are called, belong together")
     patient = Patient(target, parse_address(tracker) if tracker else None, key, adb, ndk)
     wrong = False
     for finding in examine(patient):

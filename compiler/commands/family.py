@@ -12,6 +12,7 @@ from pathlib import Path
 
 from separable.compiler.choosing.accuracies import Listed, read_accuracies
 from separable.compiler.choosing.member import Accuracy, FamilyError, Member
+from separable.compiler.commands.units import shell_path
 from separable.compiler.commands.zoo import without_torch
 from separable.compiler.interrupts import interrupt_later
 from separable.zoo.architecture import MobileNetV1
@@ -43,7 +44,7 @@ def _listed(listed: Listed, path: Path, ambiguous: Collection[str]) -> Member:
         digest = hashlib.sha256(listed.model.read_bytes()).hexdigest()[:16]
         stem = listed.model.stem
         title = os.path.relpath(listed.model.with_suffix(""), path.parent) if stem in ambiguous else stem
-        chosen = f"separable compile {listed.model}"
+        chosen = f"separable compile {shell_path(listed.model)}"
         return Member(title, f"{stem}-{digest}", "", accuracy, partial(shutil.copy, listed.model), next=chosen)
     assert listed.alpha is not None
     assert listed.resolution is not None

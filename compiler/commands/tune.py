@@ -11,6 +11,7 @@ import typer
 
 from separable.compiler.commands.compile import Shapes, TargetName, parse_shapes
 from separable.compiler.commands.terminal import PhaseDisplay, print_facts, print_note, stdout
+from separable.compiler.commands.units import shell_path
 
 if TYPE_CHECKING:
     from separable.compiler.tuning.tune import TuneOptions
@@ -43,7 +44,10 @@ def tune_command(
     budget: Annotated[
         str | None, typer.Option(metavar="TIME", help="Time for everything, as 90s, 30m or 8h. [default: 20m]")
     ] = None,
-    trials: Annotated[int | None, typer.Option(min=1, metavar="N", help="Tiles to measure, instead of a time.")] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Tiles to measure, instead of a time; the defaults are in any case."),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads that the network will run with.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of the random choices.")] = 0,
 ) -> None:
@@ -98,5 +102,6 @@ def _tune(options: TuneOptions) -> None:
     ]
     if plot_curve(view.curve, curve):
         facts.append(("plot", str(curve)))
-    facts.append(("next", f"separable compile {options.model} --target {row.name} --records {options.records}"))
+    model, records = shell_path(options.model), shell_path(options.records)
+    facts.append(("next", f"separable compile {model} --target {row.name} --records {records}"))
     print_facts(facts)

@@ -190,5 +190,6 @@ class TestCommand:
         assert "wrong   round trip:" in printed
 
     def test_wrong_calls(self) -> None:
-        assert "--tracker needs --key" in call("doctor", "--tracker", "127.0.0.1:1", code=2).stderr
+        for option, value in (("--tracker", "127.0.0.1:1"), ("--key", "phone")):
+            assert "belong together" in call("doctor", option, value, code=2).stderr
         assert "is no address" in call("doctor", "--tracker", "1", "--key", "k", code=2).stderr
