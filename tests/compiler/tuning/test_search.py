@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
+from types import SimpleNamespace
 
 import pytest
 
@@ -139,9 +140,8 @@ def test_the_loss_of_all_devices_ends_it(records: RecordsFile, tmp_path: Path) -
 def exits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, Event]]:
     """What was to be called at the interpreter's exit."""
     registered: list[tuple[object, Event]] = []
-    monkeypatch.setattr(
-        "separable.compiler.tuning.search.atexit.register", lambda end, left: registered.append((end, left))
-    )
+    fake = SimpleNamespace(register=lambda end, left: registered.append((end, left)))
+    monkeypatch.setattr("separable.compiler.tuning.search.atexit", fake)  # not in the module: others register, too
     return registered
 
 
