@@ -118,7 +118,7 @@ def static_inputs(model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> t
         if not tensor.HasField("shape") and name not in shapes:
             problems.append(f"input '{name}' has no shape: give one with --shape {name}=1,3,224,224")
         elif name not in shapes:
-            shape = [_fixed(dim) or symbols.get(dim.dim_param, 0) for dim in tensor.shape.dim]
+            shape = [fixed_size(dim) or symbols.get(dim.dim_param, 0) for dim in tensor.shape.dim]
             if shape and not shape[0]:
                 shape[0] = 1
                 symbol = tensor.shape.dim[0].dim_param
@@ -132,7 +132,7 @@ def static_inputs(model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> t
     return types, notes
 
 
-def _fixed(dim: TensorShapeProto.Dimension) -> int:
+def fixed_size(dim: TensorShapeProto.Dimension) -> int:
     """A dimension's size, 0 if it has none: exporters also write 0 or -1 for that."""
     return max(0, int(dim.dim_value))
 
@@ -147,7 +147,7 @@ def _bind_symbols(info: ValueInfoProto, shape: tuple[int, ...], symbols: dict[st
     if len(shape) != len(tensor.shape.dim):
         raise InvalidShape(f"{given}: the model's input has {len(tensor.shape.dim)} dimensions, not {len(shape)}.")
     for axis, (size, dim) in enumerate(zip(shape, tensor.shape.dim, strict=True)):
-        fixed = _fixed(dim) or (symbols.setdefault(dim.dim_param, size) if dim.dim_param else size)
+        fixed = fixed_size(dim) or (symbols.setdefault(dim.dim_param, size) if dim.dim_param else size)
         if fixed != size:
             raise InvalidShape(f"{given}: dimension {axis} is {dim.dim_param or 'fixed'} = {fixed}, not {size}.")
 

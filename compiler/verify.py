@@ -17,7 +17,7 @@ from onnx import ValueInfoProto
 from separable.compiler.detections import SCORES, are_detections, in_order_of
 from separable.compiler.errors import CompileError, InputError, InvalidModel, VerificationFailed
 from separable.compiler.inputs import Array, random_inputs
-from separable.compiler.preflight import load_model
+from separable.compiler.preflight import fixed_size, load_model
 from separable.runtime.loader import Model, TensorSpec, load
 from separable.targets.row import Target
 
@@ -218,7 +218,7 @@ def _check_shapes(model: Sequence[ValueInfoProto], library: Sequence[TensorSpec]
     for info, spec in zip(model, library, strict=True):
         if not info.type.tensor_type.HasField("shape"):
             continue
-        sizes = [max(0, dim.dim_value) for dim in info.type.tensor_type.shape.dim]
+        sizes = [fixed_size(dim) for dim in info.type.tensor_type.shape.dim]
         same = (size in (0, ours) for size, ours in zip(sizes, spec.shape, strict=False))
         if len(sizes) != len(spec.shape) or not all(same):
             theirs = ", ".join(str(size or "?") for size in sizes)

@@ -191,7 +191,7 @@ _CORES = {None: 0, "all": 1, "big": 2}
 
 
 def _options(threads: int | None, cores: str | Sequence[int] | None, variant: str | None) -> _Options:
-    """The options of create; they keep the list of CPUs alive. Raises ModelError if ``cores`` is no choice."""
+    """The options of create; they keep the list of CPUs alive. Raises ModelError where one is no choice."""
     if threads is not None and not abs(threads) < 1 << 31:
         raise ModelError(f"threads is {threads}, expected the number of CPUs to use, or None")
     if variant is not None and not isinstance(variant, str):
@@ -230,7 +230,11 @@ class _Library:
         try:
             library = ctypes.CDLL(str(path))
         except OSError as error:
-            hint = "; it was compiled for another C library (-musl)" if "libc.so" in str(error) else ""
+            hint = (
+                "; is it compiled for this system's C library, with or without -musl?"
+                if "libc.so" in str(error)
+                else ""
+            )
             raise ModelError(f"{path}: this system cannot load it: {error}{hint}") from error
 
         def function(name: str, result: Any, *arguments: Any) -> Any:

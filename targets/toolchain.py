@@ -13,8 +13,13 @@ from separable.targets.errors import ToolchainError, ToolchainNotFound
 from separable.targets.row import Target
 
 RELEASE = ("-O2", "-g0", "-fno-sanitize=all")
-"""How everything is compiled, and linked with ``-Wl,--strip-all``. Zig builds its own libraries, and musl, to suit:
-another mode would take it half a minute or two more at the first time."""
+"""How everything is compiled, and linked with ``STRIP``. Zig builds its own libraries, and musl, to suit: another mode
+would take it half a minute or two more at the first time."""
+
+STRIP = "-Wl,--strip-all"
+
+STATIC = (*RELEASE, "-static", STRIP)
+"""How a program is linked, or compiled and linked, that needs no system's libraries."""
 
 FOLDER = Path(sys.executable).parent
 """Where zig runs. In a folder above its own files it calls them by relative names, and builds its libraries anew."""
@@ -42,7 +47,7 @@ def compile_and_link(
         ToolchainError: it failed; the message holds the command and what it printed.
     """
     arguments = ["cc", "-target", target.zig_target, *RELEASE, *flags]
-    arguments += [] if "-c" in flags else ["-Wl,--strip-all"]
+    arguments += [] if "-c" in flags else [STRIP]
     arguments += [f"-I{folder.absolute()}" for folder in include_dirs]
     arguments += [str(path.absolute()) for path in (*sources, *objects)]
     run_zig([*arguments, "-o", str(output.absolute())])

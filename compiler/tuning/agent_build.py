@@ -16,14 +16,14 @@ from separable.compiler.errors import ToolchainMissing
 from separable.compiler.files import whole_file
 from separable.compiler.tuning.errors import AgentError
 from separable.targets.errors import ToolchainError, ToolchainNotFound
-from separable.targets.toolchain import RELEASE, run_zig
+from separable.targets.toolchain import STATIC, run_zig
 
 SOURCES = RUNTIME / "agent"
 PROGRAM = "separable-agent"
 
 # musl: a static program of it runs in Android's shell as on any Linux. 16 KiB pages: new phones have them.
 ZIG_TARGETS = {"x86_64": "x86_64-linux-musl", "aarch64": "aarch64-linux-musl", "armv7": "arm-linux-musleabihf"}
-_FLAGS = ("-std=c11", *RELEASE, "-static", "-Wl,--strip-all", "-Wl,-z,max-page-size=16384")
+_FLAGS = ("-std=c11", *STATIC, "-Wl,-z,max-page-size=16384")
 _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64", "armv7l": "armv7"}
 _ARCH_NAMES = {"x86-64": "x86_64", "arm64": "aarch64", "aarch64": "aarch64", "armv7": "armv7", "arm": "armv7"}
 

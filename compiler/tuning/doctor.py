@@ -16,7 +16,7 @@ from separable.compiler.tuning.remote import RemoteDevice, TrackerSource
 from separable.compiler.tuning.sockets import Address
 from separable.compiler.tuning.tracker import Summary, read_summary
 from separable.targets.errors import ToolchainError, UnknownTargetName
-from separable.targets.toolchain import RELEASE, run_zig
+from separable.targets.toolchain import STATIC, run_zig
 
 _PROBE = Path(__file__).parent / "probe.c"
 _MESSAGE = "separable doctor"
@@ -110,7 +110,7 @@ def check_link(patient: Patient) -> str:
     """A program can be compiled and linked for the target."""
     arch = agent_arch(patient.target)
     program = patient.folder / "probe"
-    flags = ["-target", ZIG_TARGETS[arch], *RELEASE, "-static", "-Wl,--strip-all"]
+    flags = ["-target", ZIG_TARGETS[arch], *STATIC]
     run_zig(["cc", *flags, str(_PROBE), "-o", str(program)])
     patient.program = program
     return f"a static {arch} program of {program.stat().st_size} bytes"

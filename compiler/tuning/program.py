@@ -16,13 +16,13 @@ from threading import Lock
 
 from separable.compiler.emit.c_source import RUNTIME
 from separable.compiler.errors import LinkError, ToolchainMissing
+from separable.compiler.tuning.agent_build import ZIG_TARGETS
 from separable.targets.row import Target
-from separable.targets.toolchain import FOLDER, RELEASE
+from separable.targets.toolchain import FOLDER, RELEASE, STATIC
 
 _HERE = Path(__file__).parent
-_STATIC = {"x86_64": "x86_64-linux-musl", "aarch64": "aarch64-linux-musl", "armv7": "arm-linux-musleabihf"}
 _COMPILE = ("-std=c11", *RELEASE, "-pthread", "-c")
-_LINK = (*RELEASE, "-static", "-pthread", "-Wl,--strip-all", "-lm")
+_LINK = (*STATIC, "-pthread", "-lm")
 
 
 class StaticLinker:
@@ -64,7 +64,7 @@ class StaticLinker:
             return self._objects[path]
 
     def _zig(self, *arguments: str) -> None:
-        command = [_zig_program(), "cc", "-target", _STATIC[self.target.arch], *arguments]
+        command = [_zig_program(), "cc", "-target", ZIG_TARGETS[self.target.arch], *arguments]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, cwd=FOLDER)
         if done.returncode != 0:
             raise LinkError(f"the C compiler failed ({done.returncode}): {shlex.join(command)}\n{done.stderr.strip()}")

@@ -16,7 +16,7 @@ from separable.compiler.tuning.fleet import Fleet
 from separable.compiler.tuning.remote import TrackerSource
 from separable.compiler.tuning.sockets import Address
 from separable.compiler.tuning.tracker import read_summary
-from separable.targets.toolchain import RELEASE, run_zig
+from separable.targets.toolchain import STATIC, run_zig
 from tests.agents import Agent, running_tracker, wait_until
 from tests.compiler.calls import call
 
@@ -54,7 +54,7 @@ int main(int count, char **words)
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("arm64")
     (folder / "program.c").write_text(PROGRAM)
-    flags = ["-target", ZIG_TARGETS["aarch64"], *RELEASE, "-static", "-Wl,--strip-all"]
+    flags = ["-target", ZIG_TARGETS["aarch64"], *STATIC]
     run_zig(["cc", *flags, str(folder / "program.c"), "-o", str(folder / "program")])
     return folder / "program"
 

@@ -205,6 +205,11 @@ class TestLibraries:
         stderr = call(verb, foreign.library, *model, code=2).stderr
         assert f"is compiled for {FOREIGN}, this machine is" in stderr
 
+    @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this system's own C library is musl")
+    def test_for_another_c_library(self, tmp_path: Path) -> None:
+        musl = compile_tiny(tmp_path, target=f"{'arm64' if platform.machine() == 'aarch64' else 'x86-64'}-musl")
+        assert "compiled for this system's C library" in call("run", musl.library, code=2).stderr
+
     @pytest.mark.parametrize("part", [0.01, 0.5, 0.99])
     def test_truncated(self, part: float, native: Compiled, tmp_path: Path) -> None:
         content = native.library.read_bytes()
