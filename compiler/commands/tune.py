@@ -79,6 +79,7 @@ def tune_command(
 def _tune(options: TuneOptions) -> None:
     from separable.compiler.peak import measure_peak
     from separable.compiler.pipeline import resolve_target, resolve_variants
+    from separable.compiler.tuning.errors import NoDevice
     from separable.compiler.tuning.tune import tune_model
     from separable.compiler.tuning.view import TuneView, plot_curve, result_table, verdict_text
 
@@ -89,7 +90,7 @@ def _tune(options: TuneOptions) -> None:
     with TuneView(peak) as view:
         try:
             tuned = tune_model(options, view)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, NoDevice):
             print_note(f"what was measured is in {options.records}; the same command goes on from there")
             raise
     tried = Counter({name: row.trials for name, row in view.rows.items()})

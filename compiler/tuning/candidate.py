@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,6 +207,8 @@ def failure_of(finished: Finished) -> str:
     if finished.returncode == 0:
         return ""
     how = f"signal {-finished.returncode}" if finished.returncode < 0 else f"status {finished.returncode}"
+    if finished.returncode == -signal.SIGILL:
+        how += ", as the CPU lacks an instruction of the target"
     return f"ended with {how}: {finished.stderr.strip()[-200:]}".rstrip(": ")
 
 

@@ -2,11 +2,12 @@
 
 A candidate whose device is lost goes back to the head of the queue. A device that fails three times in a row is
 benched: for a minute, then for two, four, ... up to a quarter of an hour, since a phone that reboots should not be
-missing for the rest of the night. When no device is left, the fleet says so and waits.
+missing for the rest of the night. When no device is left, the fleet says so and waits, but not beyond its deadline.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -17,7 +18,7 @@ from types import TracebackType
 from typing import Protocol
 
 from separable.compiler.tuning.device import Candidate, Device, Finished
-from separable.compiler.tuning.errors import DeviceLost, TuningError
+from separable.compiler.tuning.errors import DeviceLost, NoDevice, TuningError
 
 FAILURES_TO_BENCH = 3
 # A candidate that took so many devices with it is not tried on another one.
@@ -86,6 +87,7 @@ class Fleet:
         poll_s: float = 1.0,
         bench_s: float = 60.0,
         longest_bench_s: float = 900.0,
+        deadline: float = math.inf,
     ) -> None:
         """Start to look for devices.
 
@@ -95,11 +97,13 @@ class Fleet:
             poll_s: seconds between two looks for free devices.
             bench_s: seconds of a device's first bench; each further one takes twice as long.
             longest_bench_s: but no longer than this.
+            deadline: of ``time.monotonic``; what waits after it while there is no device ends with NoDevice.
         """
         self._source = source
         self._notify = notify
         self._poll_s = poll_s
         self._bench_s, self._longest_bench_s = bench_s, longest_bench_s
+        self._deadline = deadline
         self._changed = threading.Condition()
         self._queue: deque[_Job] = deque()
         self._devices: list[Device] = []
@@ -129,7 +133,11 @@ class Fleet:
             return tuple(name for name in self._standings if self._is_benched(name))
 
     def submit(self, candidate: Candidate) -> Future[Finished]:
-        """Queue a candidate; the future's exception is DeviceLost if it took several devices with it."""
+        """Queue a candidate.
+
+        The future's exception is DeviceLost if it took several devices with it, NoDevice if after the deadline there is
+        none.
+        """
         job = _Job(candidate)
         with self._changed:
             if self._closed:
@@ -167,11 +175,23 @@ class Fleet:
             with self._changed:
                 if device is not None and not self._closed:
                     self._employ(device)
-                elif device is not None:
+                    continue
+                if device is not None:
                     self._source.release(device)
                     return
-                else:
-                    self._changed.wait_for(lambda: self._closed, timeout=self._poll_s)
+            for job in self._take_overdue():
+                job.future.set_exception(NoDevice(f"the time is over and no device is left: {self._source}"))
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed, timeout=self._poll_s)
+
+    def _take_overdue(self) -> list[_Job]:
+        """What nobody will run any more: the whole queue, if there is no device after the deadline."""
+        with self._changed:
+            if self._devices or time.monotonic() < self._deadline:
+                return []
+            jobs = list(self._queue)
+            self._queue.clear()
+            return jobs
 
     def _acquire(self) -> Device | None:
         """A device, if one is free; else says why there is none to wait for, once."""

@@ -122,6 +122,7 @@ def tune_model(options: TuneOptions, watcher: Watcher, source: DeviceSource | No
     logging.getLogger("tvm").setLevel(logging.ERROR)  # MetaSchedule tells tables of its own tasks
     target = resolve_target(options.target)
     built = build_model(CompileOptions(options.model, options.target, shapes=options.shapes), Phases())
+    deadline = start + (options.budget_s or math.inf)
     tasks = tasks_of(built)
     if not tasks:
         raise TuningError(f"{options.model} has no kernel that can be tuned")
@@ -133,7 +134,7 @@ def tune_model(options: TuneOptions, watcher: Watcher, source: DeviceSource | No
     with (
         tempfile.TemporaryDirectory(prefix="separable-tune-") as temporary,
         RecordsFile(options.records) as records,
-        _fleet(options, source, watcher) as fleet,
+        _fleet(options, source, watcher, deadline) as fleet,
         _logged(options.records),
     ):
         for note in records.earlier.notes:
@@ -156,7 +157,6 @@ def tune_model(options: TuneOptions, watcher: Watcher, source: DeviceSource | No
             search(tasks, bench, _limits(options, start), options.seed)
             verdict = None
             if bench.error is None:
-                deadline = start + (options.budget_s or math.inf)
                 verdict = _judge(
                     options, built, tasks, found, fleet, bench, Path(temporary), cpus, watcher, deadline=deadline
                 )
@@ -308,7 +308,7 @@ def _limits(options: TuneOptions, start: float) -> Limits:
 
 
 @contextlib.contextmanager
-def _fleet(options: TuneOptions, source: DeviceSource | None, watcher: Watcher) -> Iterator[Fleet]:
+def _fleet(options: TuneOptions, source: DeviceSource | None, watcher: Watcher, deadline: float) -> Iterator[Fleet]:
     devices: list[Device] = []
     if source is None and options.tracker is not None:
         from separable.compiler.tuning.remote import TrackerSource
@@ -318,7 +318,7 @@ def _fleet(options: TuneOptions, source: DeviceSource | None, watcher: Watcher) 
     elif source is None:
         devices.append(LocalDevice())
         source = FixedSource(devices)
-    with Fleet(source, notify=watcher.note) as fleet:
+    with Fleet(source, notify=watcher.note, deadline=deadline) as fleet:
         yield fleet
 
 

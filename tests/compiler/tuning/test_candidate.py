@@ -160,6 +160,7 @@ def test_a_report_is_read() -> None:
     [
         (finished(timed_out=True, returncode=-9), "still ran"),
         (finished(returncode=-11), "signal 11"),
+        (finished(returncode=-4), "signal 4, as the CPU lacks an instruction of the target"),
         (finished(returncode=71, stderr="no memory for 8 bytes"), "status 71: no memory"),
         (finished(""), "no result"),
         (finished("[]"), "no result"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from separable.compiler.tuning.device import Candidate, Device, Finished
-from separable.compiler.tuning.errors import DeviceLost, TrackerUnreachable, TuningError
+from separable.compiler.tuning.errors import DeviceLost, NoDevice, TrackerUnreachable, TuningError
 from separable.compiler.tuning.fleet import FixedSource, Fleet
 from separable.compiler.tuning.remote import TrackerSource
 from separable.compiler.tuning.sockets import Address
@@ -71,8 +72,9 @@ def fleet_of(notes: list[str]) -> Iterator[Callable[..., Fleet]]:
     """A fleet of these devices; closed in the end."""
     fleets = []
 
-    def make(*devices: Device, bench_s: float = 60.0) -> Fleet:
-        fleets.append(Fleet(FixedSource(devices), notify=notes.append, poll_s=0.02, bench_s=bench_s))
+    def make(*devices: Device, bench_s: float = 60.0, deadline: float = math.inf) -> Fleet:
+        source = FixedSource(devices)
+        fleets.append(Fleet(source, notify=notes.append, poll_s=0.02, bench_s=bench_s, deadline=deadline))
         return fleets[-1]
 
     yield make
@@ -192,6 +194,19 @@ class TestLosses:
         wait_until(lambda: any("no device is left, these are benched: a; waiting" in note for note in notes))
         broken = False
         assert [future.result(10).stdout for future in futures] == ["0", "1"]
+
+    def test_when_none_is_left_after_the_deadline_it_gives_up(self, fleet_of: Callable[..., Fleet]) -> None:
+        fleet = fleet_of(Scripted("a", fails), deadline=time.monotonic() + 0.1)
+        futures = [fleet.submit(candidate) for candidate in candidates(2)]
+        for future in futures:
+            with pytest.raises(NoDevice, match="the time is over and no device is left: the devices at hand"):
+                future.result(10)
+        with pytest.raises(NoDevice):
+            fleet.submit(candidates(1)[0]).result(10)
+
+    def test_a_device_that_works_goes_on_after_the_deadline(self, fleet_of: Callable[..., Fleet]) -> None:
+        fleet = fleet_of(Scripted("a", works), deadline=time.monotonic())
+        assert outputs(fleet.run(candidates(20))) == [str(number) for number in range(20)]
 
     def test_a_source_that_fails_is_told_once_and_asked_again(self, notes: list[str]) -> None:
         class Restarting(FixedSource):

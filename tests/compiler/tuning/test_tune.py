@@ -13,7 +13,7 @@ from separable.compiler.options import CompileOptions
 from separable.compiler.pipeline import Phases, build_model
 from separable.compiler.tuning.bench import Outcome
 from separable.compiler.tuning.device import Candidate, Finished
-from separable.compiler.tuning.errors import TuningError
+from separable.compiler.tuning.errors import DeviceLost, NoDevice, TuningError
 from separable.compiler.tuning.fleet import FixedSource
 from separable.compiler.tuning.records import NETWORK, best_records, load_records
 from separable.compiler.tuning.tasks import Task, tasks_of
@@ -43,14 +43,14 @@ class Notes:
 
 
 class Timed(FakeDevice):
-    """A device on which the first programs, the defaults, take 1000 ns, and later ones 2 ns less: noise."""
+    """A device on which the first programs, the defaults, take 1000 ns, and later ones 2 ns less: noise, or so many."""
 
-    def __init__(self, defaults: int) -> None:
+    def __init__(self, defaults: int, faster_ns: float = 998.0) -> None:
         super().__init__(self._time)
-        self.defaults = defaults
+        self.defaults, self.faster_ns = defaults, faster_ns
 
     def _time(self, candidate: Candidate) -> Finished:
-        ns = 1000.0 if len(self.ran) <= self.defaults else 998.0
+        ns = 1000.0 if len(self.ran) <= self.defaults else self.faster_ns
         return finished(json.dumps({"samples_ns": [ns], "max_error": 0.0, "frequency_khz": None, "cpu": 0}))
 
 
@@ -117,3 +117,19 @@ def test_without_a_default_that_runs_there_is_no_result(model: Path, tasks: list
 def test_without_a_device_there_is_no_result(model: Path, tmp_path: Path) -> None:
     with pytest.raises(TuningError, match="no device answered"):
         tune(model, tmp_path / "records.json", [], budget_s=2.0)
+
+
+def test_a_device_that_is_gone_before_the_finals_is_not_waited_for(
+    model: Path, tasks: list[Task], tmp_path: Path
+) -> None:
+    def answer(candidate: Candidate) -> Finished:
+        if len(device.ran) > len(tasks) + 1:
+            raise DeviceLost("it is gone", device.name)
+        return device._time(candidate)
+
+    device = Timed(len(tasks), faster_ns=500.0)
+    device.answer = answer
+    records = tmp_path / "records.json"
+    with pytest.raises(NoDevice, match="the time is over and no device is left"):
+        tune(model, records, [device], budget_s=10.0)
+    assert {record.nanoseconds for record in load_records(records).records} == {1000.0, 500.0}
