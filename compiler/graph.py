@@ -134,17 +134,26 @@ def rewrite(mod: tvm.IRModule, rule: Rule) -> tvm.IRModule:
 
     ``rule(value, graph)`` sees operands that are already rewritten and may look at their definitions in ``graph``. It
     returns the same value, a new one of the same shape, or a variable or constant that replaces the binding.
-    Bindings that no output needs any more are dropped. A model output always stays the result of an operation.
+    Bindings that no output needs any more are dropped. A model output always stays the result of an operation. Where
+    the rule returns all values as they were, the module stays the same.
     """
     old = Graph.of(mod)
     # New names must differ from old ones that are still to come.
     new = Graph(old.params, reads=old.count_reads(), _names=old._names)
     replaced: dict[relax.Expr, relax.Expr] = {}
-    for var, value in old.bindings.items():
-        value = new.typed(substitute(value, replaced))
-        result = new.append(rule(value, new), var.name)
+    for var, former in old.bindings.items():
+        value = substitute(former, replaced)
+        if value is not former:
+            value = new.typed(value)
+        ruled = rule(value, new)
+        if ruled is former:
+            new.bindings[var] = former
+            continue
+        result = new.append(ruled, var.name)
         if var in old.outputs and result not in new.bindings:
             result = new.append(value, var.name)
         replaced[var] = result
+    if not replaced:
+        return mod
     new.outputs = [replaced.get(expr, expr) for expr in old.outputs]
     return new.to_module()
