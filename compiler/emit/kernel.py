@@ -50,7 +50,6 @@ _TO_FLAT = (
     tirx_passes.UnrollLoop(),
     s_tir_passes.RenormalizeSplitPattern(),
     tirx_passes.StmtSimplify(),
-    tirx_passes.RemoveNoOp(),
 )
 
 

@@ -87,7 +87,7 @@ def _separate(loop: tirx.For, written: Collection[tirx.Var]) -> tirx.Stmt:
         part_at = _offset_at if source in written else _pointer_at
         parts = [part_at(first, source, start) for first in firsts]
         pointers += [statement for part in parts for statement in part.definition]
-        body = _redirect(body, source, start, loop, parts)
+        body = _redirect(body, source, bases[0], start, parts)
     if not pointers:
         return loop
     return tirx.stmt_seq(*pointers, rebuilt(loop, body))
@@ -127,17 +127,17 @@ def _laundered(source: tirx.Var, index: tirx.Expr) -> tirx.Expr:
     return tirx.call_llvm_intrin("handle", "llvm.launder.invariant.group", address)
 
 
-def _redirect(body: tirx.Stmt, source: tirx.Var, start: tirx.Expr, loop: tirx.For, parts: list[_Part]) -> tirx.Stmt:
-    """Every load of ``source`` through the pointer of the part it lies in."""
+def _redirect(body: tirx.Stmt, source: tirx.Var, base: tirx.Expr, start: tirx.Expr, parts: list[_Part]) -> tirx.Stmt:
+    """Every load of ``source`` through the pointer of the part it lies in; ``base`` is where the first one reads."""
     analyzer = sym.Analyzer()
+    advance = analyzer.simplify(base - start)
 
     def rewrite(load: ir.TensorLoad) -> tirx.Expr:
         if not load.source.same_as(source):
             return load
-        base = load.indices[0].base
-        offset = int(analyzer.simplify(_replace(base, {loop.loop_var: loop.min}) - start))
+        offset = int(analyzer.simplify(load.indices[0].base - base))
         part = next(part for part in reversed(parts) if part.first <= offset)
-        index = analyzer.simplify(part.offset + base - start - part.first)
+        index = analyzer.simplify(part.offset + advance + (offset - part.first))
         return tirx.BufferLoad(part.buffer, [tirx.Ramp(index, 1, LANES[_DTYPE])])
 
     return tvm_ffi.structural_map(body, [(ir.TensorLoad, rewrite)])
