@@ -9,7 +9,8 @@ Pixels, input channels and output channels are halved; X_hk are the halves' quar
     Y21 = P1 + P6 + P7 - P4       Y22 = P1 + P6 + P7 + P5
 
 Halves of channels are the blocks of even and of odd index, halves of pixels the first and the last ones; where these
-are odd in number, the one in the middle belongs to both and is computed twice. Weights are packed in the order of use:
+are odd in number, the one in the middle belongs to both and is computed twice, and kept as that of the first half, as
+the other one is rounded differently. Weights are packed in the order of use:
 
     panel of NR pairs of blocks | k half | n half | k | [ v0 v1 .. | v0 v1 .. | .. ]  NR x lanes
 
@@ -43,6 +44,7 @@ from separable.schedules.kernel import (
     unroll_all,
     unroll_and_vectorize,
 )
+from separable.schedules.math import select
 from separable.schedules.register_tile import register_order
 from separable.schedules.strassen_inputs import SUMS
 from separable.schedules.strassen_tile import PRODUCTS, Tile, decline, default_tile
@@ -107,7 +109,7 @@ def compute(w: Strassen, tile: Tile) -> tirx.PrimFunc:
         top = choose(n, [p1 + p2, u2 + p5 + p3])
         bottom = choose(n, [u3 - p4, u3 + p5])
         block = 2 * co + n
-        value = choose(h, [top, bottom]) + bias[block, c]
+        value = choose(h, [bottom, top]) + bias[block, c]
         if w.residual is None:
             return w.epilogue(value, None)
         row, column = _image_pixel(w, tile, t, h, i)
@@ -119,8 +121,16 @@ def compute(w: Strassen, tile: Tile) -> tirx.PrimFunc:
 
 
 def _image_pixel(w: Strassen, tile: Tile, t: tirx.Expr, h: tirx.Expr, i: tirx.Expr) -> tuple[tirx.Expr, tirx.Expr]:
-    """Row and column in the image of one pixel of a pair."""
-    position = spread(t, tile.columns, w.pairs) + i + h * w.second
+    """Row and column in the image of one pixel of a pair: the second half's, then the first half's.
+
+    Where the second one of the first pair is the middle of the image, it is put where the first one replaces it at once:
+    the middle is the last pair's, which another thread may compute.
+    """
+    first = spread(t, tile.columns, w.pairs) + i
+    second = first + w.second
+    if w.second < w.pairs:
+        second = select(first == 0, first, second)
+    position = choose(h, [second, first])
     return tirx.floordiv(position, w.y.width), tirx.floormod(position, w.y.width)
 
 

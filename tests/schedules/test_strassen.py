@@ -108,19 +108,22 @@ def test_rounding_stays_near_that_of_the_direct_convolution(rng: np.random.Gener
     assert_close(by_strassen(w, "native", (x, weight, bias)), direct(w, x, weight, bias), 2e-6)
 
 
-@pytest.mark.parametrize("size", [(4, 4), (5, 5)], ids=str)
-def test_the_same_bits_whoever_computes_an_item(size: tuple[int, int], rng: np.random.Generator) -> None:
-    """The pixel in the middle of an odd number is computed twice, by one item."""
+@pytest.mark.parametrize("products_outer", [False, True])
+@pytest.mark.parametrize(("size", "items"), [((4, 4), 4), ((5, 5), 4), ((9, 17), 16)], ids=str)
+def test_the_same_bits_whoever_computes_an_item(
+    size: tuple[int, int], items: int, products_outer: bool, rng: np.random.Generator
+) -> None:
+    """Also of the pixel in the middle of an odd number, which is computed twice, perhaps by two parts of an item."""
     lanes = find_target("native").lanes
     w = workload(lanes, (2 * lanes, 8 * lanes), size, Epilogue())
     assert isinstance(w.conv.x, Blocked)
-    kernel = compiled(w, "native", Tile(3, 1, 4))
+    kernel = compiled(w, "native", Tile(3, 1, 4, products_outer))
     x, weight, bias = operands(w, rng)
     image = to_blocked(x, w.conv.x)
     sums = compiled(w.inputs, "native")([image])
     buffers = [image, sums, *registry.pack_constants(w, kernel.kernel.tile, [weight, bias])]
-    assert kernel.lowered.extent == 4
-    np.testing.assert_array_equal(kernel(buffers), kernel(buffers, pieces=4))
+    assert kernel.lowered.extent == items
+    np.testing.assert_array_equal(kernel(buffers), kernel(buffers, pieces=items))
 
 
 @pytest.mark.parametrize("target", all_targets(), ids=lambda target: target.name)
