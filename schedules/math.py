@@ -12,7 +12,7 @@ _LOG2_E = 1.4426950408889634
 _LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4  # Cody and Waite: the high part has few bits, n * high is exact
 _EXP_COEFFICIENTS = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 0.5)
 """Minimax polynomial of (exp(r) - 1 - r) / r² on [-ln2/2, ln2/2]: Cephes, expf.c."""
-_EXP_MIN, _EXP_MAX = -87.33654, 88.37626  # beyond these the exponent leaves the range of normal numbers
+_EXP_MIN, _EXP_MAX = -87.3, 89.0  # what is below is 0, what is above infinite
 
 
 def like(value: float, x: Expr) -> Expr:
@@ -21,7 +21,7 @@ def like(value: float, x: Expr) -> Expr:
 
 
 def maximum(x: Expr, y: Expr | float) -> Expr:
-    """The larger of two values; NaN if ``x`` is, which x86 returns from its second operand."""
+    """The larger of two values; NaN if ``x`` is, which comes from the second operand (``compiler/emit/keep_nan.py``)."""
     return tirx.max(like(y, x) if isinstance(y, (int, float)) else y, x)
 
 
@@ -36,7 +36,7 @@ def select(condition: Expr, x: Expr, y: Expr) -> Expr:
 
 
 def exp(x: Expr) -> Expr:
-    """``e^x`` in float32, relative error below 2e-7; saturates instead of overflowing."""
+    """``e^x`` in float32, relative error below 2e-7; 0 where it is below 2^-125."""
     x = minimum(maximum(x, _EXP_MIN), _EXP_MAX)
     n = tirx.floor(x * _LOG2_E + 0.5)
     r = x - n * _LN2_HIGH - n * _LN2_LOW
@@ -44,8 +44,9 @@ def exp(x: Expr) -> Expr:
     for coefficient in _EXP_COEFFICIENTS[1:]:
         polynomial = polynomial * r + coefficient
     mantissa = polynomial * r * r + r + 1.0
-    power = tirx.reinterpret("float32", (n.astype("int32") + 127) << 23)
-    return mantissa * power
+    # Half of the power: 2^128 is none of float32, though smaller multiples of it are. 2^-127 becomes 0.
+    half = tirx.reinterpret("float32", (n.astype("int32") + 126) << 23)
+    return (mantissa + mantissa) * half
 
 
 def sigmoid(x: Expr) -> Expr:

@@ -80,6 +80,10 @@ class _Axis:
         return tirx.min(last, self.taps - 1) - first + 1
 
 
+_largest = te.comm_reducer(lambda x, y: tirx.max(x, y), lambda dtype: tirx.const(-math.inf, dtype), name="largest")
+"""TVM's own maximum starts from the least finite number."""
+
+
 def compute(w: Pool, tile: Tile) -> tirx.PrimFunc:
     """The kernel's mathematics: input X and output Y[block, row, column, lane]."""
     columns = round_up(w.y.width, tile.columns)
@@ -96,10 +100,12 @@ def compute(w: Pool, tile: Tile) -> tirx.PrimFunc:
         inside = tirx.all(vertical.inside(row, ky), horizontal.inside(column, kx))
         if is_max:
             if leaves_image and has_gaps:
-                value = minimum(value, select(inside, tirx.max_value(dtype), tirx.min_value(dtype)))
-            return te.max(value, axis=[ky, kx])
+                infinity = tirx.const(math.inf, dtype)
+                value = minimum(value, select(inside, infinity, -infinity))
+            return _largest(value, axis=[ky, kx])
         if leaves_image:
-            value = value * inside.astype("float32")
+            bits = tirx.reinterpret("int32", value) & -inside.astype("int32")  # times 0 infinity is no number
+            value = tirx.reinterpret("float32", bits)
         return te.sum(value, axis=[ky, kx])
 
     acc = te.compute((w.y.planes, w.y.height, columns, w.y.lanes), tap, name="acc")

@@ -93,10 +93,10 @@ def lower_kernel(
     mod = tvm.IRModule({name: narrow_tiles(prefetch_panels(func))})
     mod = tirx_passes.ConvertSSA()(mod)  # the two bodies of a loop over tiles share variables
     mod = ir.transform.Sequential(_TO_FLAT)(mod)
-    if has_lane_operands(target):
-        mod = tvm.IRModule({name: separate_pointers(load_whole_vectors(keep_nan(mod[name])))})
-    else:
-        mod = tvm.IRModule({name: emulate_half(mod[name])})
+    has_lanes = has_lane_operands(target)
+    func = keep_nan(mod[name], by_intrinsic=has_lanes)
+    func = separate_pointers(load_whole_vectors(func)) if has_lanes else emulate_half(func)
+    mod = tvm.IRModule({name: func})
     # TVM's elimination of common subexpressions is left to LLVM: it takes seconds for straight-line code.
     mod = s_tir_passes.RewriteUnsafeSelect()(mod)
     # Now, while the range of every loop is known: divisions of non-negative indices become plain ones.

@@ -45,3 +45,15 @@ def test_one_pixel(value: float, target: str, network: Path, compile_library: Co
     (actual,) = compile_library(network, target).run({"x": x}, 1)
     assert 0 < np.isnan(expected).sum() < expected.size or value == np.inf
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_activations_of_plain_tensors(target: str, compile_library: CompileLibrary, tmp_path: Path) -> None:
+    """Without a convolution before them they are TVM's."""
+    kinds = {"relu": "Relu", "clip": "Clip", "hard": "HardSigmoid", "elu": "Elu"}
+    nodes = [node(kind, "x low high" if kind == "Clip" else "x", name) for name, kind in kinds.items()]
+    weights = {"low": np.array(0, np.float32), "high": np.array(6, np.float32)}
+    model = save(make_model(nodes, {"x": [7]}, " ".join(kinds), weights, opset=14), tmp_path)
+    x = np.array([np.nan, 1, -1, np.nan, np.inf, -np.inf, 7], np.float32)
+    actual = compile_library(model, target).run({"x": x}, 1)
+    np.testing.assert_allclose(actual, reference(model, {"x": x}), rtol=1e-6, atol=1e-6)

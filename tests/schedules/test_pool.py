@@ -51,3 +51,17 @@ def test_average_over_padding(name: str, target: str, rng: np.random.Generator) 
 @pytest.mark.parametrize("kind", ["max", "avg"])
 def test_tiles_that_stick_out(columns: int, kind: str, rng: np.random.Generator) -> None:
     check("3x3-stride", kind, "native", rng, tile=pool.Tile(columns))
+
+
+@pytest.mark.parametrize("name", ["3x3-pad", "dilation"])
+def test_infinity(name: str, target: str) -> None:
+    """In a window or beside it; the border's pixels are read for taps outside of the image."""
+    channels, size, output, window = CASES[name]
+    x = Blocked(channels, *size, find_target(target).lanes)
+    image = np.full((channels, *size), -np.inf, np.float32)
+    image[:, 0, 0] = np.inf
+    for kind in ("max", "avg"):
+        w = Pool(kind, x, Blocked(channels, *output, x.lanes), window)
+        with np.errstate(invalid="ignore"):
+            expected = reference.pool(image.astype(np.float64), kind, window, *output, False)
+        np.testing.assert_array_equal(run(w, target, [(image, x)]), expected)
