@@ -21,7 +21,7 @@ def like(value: float, x: Expr) -> Expr:
 
 
 def maximum(x: Expr, y: Expr | float) -> Expr:
-    """The larger of two values; NaN if ``x`` is, which comes from the second operand (``compiler/emit/keep_nan.py``)."""
+    """The larger of two values; NaN if ``x`` is, which second operands give (``compiler/emit/keep_nan.py``)."""
     return tirx.max(like(y, x) if isinstance(y, (int, float)) else y, x)
 
 
@@ -46,7 +46,7 @@ def exp(x: Expr) -> Expr:
     mantissa = polynomial * r * r + r + 1.0
     # Half of the power: 2^128 is none of float32, though smaller multiples of it are. 2^-127 becomes 0.
     half = tirx.reinterpret("float32", (n.astype("int32") + 126) << 23)
-    return (mantissa + mantissa) * half
+    return mantissa * 2.0 * half
 
 
 def sigmoid(x: Expr) -> Expr:

@@ -123,8 +123,8 @@ def compute(w: Strassen, tile: Tile) -> tirx.PrimFunc:
 def _image_pixel(w: Strassen, tile: Tile, t: tirx.Expr, h: tirx.Expr, i: tirx.Expr) -> tuple[tirx.Expr, tirx.Expr]:
     """Row and column in the image of one pixel of a pair: the second half's, then the first half's.
 
-    Where the second one of the first pair is the middle of the image, it is put where the first one replaces it at once:
-    the middle is the last pair's, which another thread may compute.
+    Where the second one of the first pair is the middle of the image, it is put where the first one replaces it at
+    once: the middle is the last pair's, which another thread may compute.
     """
     first = spread(t, tile.columns, w.pairs) + i
     second = first + w.second
