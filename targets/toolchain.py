@@ -21,7 +21,7 @@ STRIP = "-Wl,--strip-all"
 STATIC = (*RELEASE, "-static", STRIP)
 """How a program is linked, or compiled and linked, that needs no system's libraries."""
 
-FOLDER = Path(sys.executable).parent
+_FOLDER = Path(sys.executable).parent
 """Where zig runs. In a folder above its own files it calls them by relative names, and builds its libraries anew."""
 
 
@@ -59,13 +59,19 @@ def run_zig(arguments: Sequence[str]) -> str:
     Raises:
         ToolchainNotFound, ToolchainError: as :func:`compile_and_link`.
     """
-    if importlib.util.find_spec("ziglang") is None:
-        raise ToolchainNotFound(f"no C compiler: {sys.executable} has no package ziglang; `pip install ziglang`")
-    command = [sys.executable, "-m", "ziglang", *arguments]
+    command = [str(_program()), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, cwd=FOLDER)
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, cwd=_FOLDER)
     except OSError as error:
-        raise ToolchainNotFound(f"cannot start the C compiler {shlex.join(command[:3])}: {error}") from error
+        raise ToolchainNotFound(f"cannot start the C compiler {command[0]}: {error}") from error
     if done.returncode != 0:
         raise ToolchainError(f"the C compiler failed ({done.returncode}): {shlex.join(command)}\n{done.stderr.strip()}")
     return done.stdout
+
+
+def _program() -> Path:
+    """The executable itself: through ``python -m ziglang`` each call would start Python first."""
+    spec = importlib.util.find_spec("ziglang")
+    if spec is None or not spec.submodule_search_locations:
+        raise ToolchainNotFound(f"no C compiler: {sys.executable} has no package ziglang; `pip install ziglang`")
+    return Path(spec.submodule_search_locations[0]) / "zig"

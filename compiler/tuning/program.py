@@ -6,19 +6,16 @@ a candidate then costs one run of the linker.
 
 from __future__ import annotations
 
-import importlib.util
-import shlex
-import subprocess
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from threading import Lock
 
 from separable.compiler.emit.c_source import RUNTIME
 from separable.compiler.errors import LinkError, ToolchainMissing
 from separable.compiler.tuning.agent_build import ZIG_TARGETS
+from separable.targets.errors import ToolchainError, ToolchainNotFound
 from separable.targets.row import Target
-from separable.targets.toolchain import FOLDER, RELEASE, STATIC
+from separable.targets.toolchain import RELEASE, STATIC, run_zig
 
 _HERE = Path(__file__).parent
 _COMPILE = ("-std=c11", *RELEASE, "-pthread", "-c")
@@ -64,17 +61,9 @@ class StaticLinker:
             return self._objects[path]
 
     def _zig(self, *arguments: str) -> None:
-        command = [_zig_program(), "cc", "-target", ZIG_TARGETS[self.target.arch], *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, cwd=FOLDER)
-        if done.returncode != 0:
-            raise LinkError(f"the C compiler failed ({done.returncode}): {shlex.join(command)}\n{done.stderr.strip()}")
-
-
-@cache
-def _zig_program() -> str:
-    """The executable itself: through ``python -m ziglang`` each call would start Python first."""
-    spec = importlib.util.find_spec("ziglang")
-    path = Path(spec.submodule_search_locations[0]) / "zig" if spec and spec.submodule_search_locations else None
-    if path is None or not path.is_file():
-        raise ToolchainMissing("no C compiler: the package ziglang is not installed; `pip install ziglang`")
-    return str(path)
+        try:
+            run_zig(["cc", "-target", ZIG_TARGETS[self.target.arch], *arguments])
+        except ToolchainNotFound as error:
+            raise ToolchainMissing(str(error)) from error
+        except ToolchainError as error:
+            raise LinkError(str(error)) from error

@@ -3,8 +3,8 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -77,6 +77,8 @@ def test_a_missing_compiler_says_what_to_install(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_compiler_that_does_not_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
-    with pytest.raises(ToolchainNotFound, match="cannot start"):
+    spec = ModuleSpec("ziglang", None, is_package=True)
+    spec.submodule_search_locations = ["/nonexistent"]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+    with pytest.raises(ToolchainNotFound, match="cannot start the C compiler /nonexistent/zig"):
         run_zig(["version"])
