@@ -7,7 +7,15 @@ The way of use::
 
 The compiler puts a copy of this file next to every library, as ``NAME.py`` beside ``NAME.so``: there ``load()`` needs
 no path, and ``python NAME.py`` prints what the model is. A plain ``import NAME`` in that folder does not find the copy,
-because Python prefers ``NAME.so`` and takes it for an extension module.
+because Python prefers ``NAME.so`` and takes it for an extension module. By its file it is found::
+
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("mobilenet_loader", "mobilenet-native/mobilenet.py")
+    loader = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loader)
+    with loader.load() as model:
+        logits = model(image)
 """
 
 from __future__ import annotations
@@ -21,10 +29,9 @@ import sys
 import threading
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +45,10 @@ class ModelError(Exception):
     """A library cannot be loaded, or an array does not fit the model; the message says what to do."""
 
 
-@dataclass(frozen=True)
-class TensorSpec:
+# Tuples, since a dataclass looks for its module in sys.modules, where a copy of this file need not be.
+
+
+class TensorSpec(NamedTuple):
     """An input or output of a model: a dense, row-major array.
 
     Attributes:
@@ -56,8 +65,7 @@ class TensorSpec:
         return f"{self.name} {self.dtype}{list(self.shape)}"
 
 
-@dataclass(frozen=True)
-class KernelTime:
+class KernelTime(NamedTuple):
     """One kernel of one run.
 
     Attributes:
