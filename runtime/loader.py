@@ -27,11 +27,12 @@ import platform
 import struct
 import sys
 import threading
+import weakref
 from array import array
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -308,6 +309,9 @@ class Model:
     It may be used from several threads; runs of one model take turns. Load it once more for runs at the same time:
     the weights are shared. Close it, or use it in a ``with`` statement, to end its threads and free its memory.
 
+    A forked child has the model without its threads: runs there are right but slow, unless another thread was running
+    the model at the fork; then they are refused. Load it again there.
+
     Attributes:
         manifest: the model's own description: name, target, inputs, outputs, arena_bytes, ...
         inputs: the arrays that it takes, in positional order.
@@ -325,6 +329,7 @@ class Model:
         """Load the library at ``path``; see :func:`load`."""
         self._lock = threading.Lock()
         self._handle: int | None = None
+        self._no_handle = "is closed"
         self._process = os.getpid()
         self._library = _Library(Path(path).absolute())
         self.manifest: dict[str, Any] = json.loads(self._library.describe())
@@ -338,6 +343,7 @@ class Model:
             self._library.destroy(handle)
             raise ModelError(f"{path}: {text}")
         self._handle = handle.value
+        _models.add(self)
         self.variant: str = self._library.variant(handle).decode()
 
     def __call__(self, *inputs: Array | Mapping[str, Array], out: Array | Mapping[str, Array] | None = None) -> Any:
@@ -404,6 +410,16 @@ class Model:
         if getattr(self, "_handle", None) is not None:
             self.close()
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"the model {self.manifest['name']} cannot be copied or pickled, as it has threads; load its library again"
+        )
+
+    def _enter_child(self) -> None:
+        if self._lock.locked():  # by a thread that is not here: neither this lock nor the handle's own comes free
+            self._handle, self._no_handle = None, "was running in another thread when this process was forked"
+        self._lock = threading.Lock()
+
     def _run(self, sources: Any, results: Any) -> None:
         with self._lock:
             self._check_status(self._library.run(self._open(), sources, results))
@@ -413,7 +429,7 @@ class Model:
 
     def _open(self) -> int:
         if self._handle is None:
-            raise ModelError(f"the model {self.manifest['name']} is closed; load it again")
+            raise ModelError(f"the model {self.manifest['name']} {self._no_handle}; load it again")
         return self._handle
 
     def _check_status(self, status: int) -> None:
@@ -450,6 +466,17 @@ class Model:
                 raise ModelError(f"output '{spec.name}' overlaps another input or output; give it memory of its own")
             results.append(result)
         return sources, results
+
+
+_models: weakref.WeakSet[Model] = weakref.WeakSet()
+
+
+def _enter_child() -> None:
+    for model in _models:
+        model._enter_child()
+
+
+os.register_at_fork(after_in_child=_enter_child)
 
 
 class Binding:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import importlib.util
 import json
 import os
+import pickle
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -124,6 +127,30 @@ class TestModel:
             os._exit(0 if same else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         model.close()
+
+    def test_forked_while_another_thread_runs_it(self, blur: Path) -> None:
+        with load(blur, threads=2) as model, model._lock:  # which stands for a run of another thread
+            child = os.fork()
+            if child == 0:
+                signal.alarm(20)  # ends a child that hangs
+                right = False
+                try:
+                    model(image())
+                except ModelError as error:
+                    right = "blur was running in another thread when this process was forked; load it" in str(error)
+                model.close()
+                with load(blur, threads=2) as again:
+                    right = right and np.allclose(again(image()), blurred(image()), atol=1e-5)
+                os._exit(0 if right else 1)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    @pytest.mark.parametrize("take", [copy.copy, copy.deepcopy, pickle.dumps])
+    def test_has_one_owner(self, blur: Path, take: Callable[[Model], object]) -> None:
+        with (
+            load(blur) as model,
+            pytest.raises(TypeError, match=r"model blur cannot be copied .*load its library again"),
+        ):
+            take(model)
 
     @pytest.mark.parametrize("given", [False, True])
     def test_binding_reads_and_writes_its_arrays(self, blur: Path, given: bool) -> None:
