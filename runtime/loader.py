@@ -201,19 +201,21 @@ _CORES = {None: 0, "all": 1, "big": 2}
 
 def _options(threads: int | None, cores: str | Sequence[int] | None, variant: str | None) -> _Options:
     """The options of create; they keep the list of CPUs alive. Raises ModelError where one is no choice."""
-    if threads is not None and not abs(threads) < 1 << 31:
-        raise ModelError(f"threads is {threads}, expected the number of CPUs to use, or None")
+    try:
+        (count,) = array("i", [0 if threads is None else threads])
+    except (TypeError, OverflowError) as error:
+        raise ModelError(f"threads is {threads!r}, expected the number of CPUs to use, or None") from error
     if variant is not None and not isinstance(variant, str):
         raise ModelError(f"variant is {variant!r}, expected the name of a target in the library")
     name = None if variant is None else variant.encode()
-    options = _Options(struct_size=ctypes.sizeof(_Options), threads=threads or 0, variant=name)
-    if cores is None or isinstance(cores, str):
+    options = _Options(struct_size=ctypes.sizeof(_Options), threads=count, variant=name)
+    if cores is None or isinstance(cores, str | bytes):
         if cores not in _CORES:
-            raise ModelError(f"cores is '{cores}', expected 'big', 'all' or a list of CPU numbers")
+            raise ModelError(f"cores is {cores!r}, expected 'big', 'all' or a list of CPU numbers")
         options.cores = _CORES[cores]
         return options
     try:
-        cpus = array("i", cores)
+        cpus = array("i", iter(cores))  # itself, array() would copy the bytes of a bytearray
     except (TypeError, OverflowError) as error:
         raise ModelError(f"cores is {cores!r}, expected 'big', 'all' or a list of CPU numbers") from error
     options.cpus = (ctypes.c_int32 * len(cpus))(*cpus)
@@ -277,15 +279,22 @@ def _specs(entries: Sequence[Mapping[str, Any]]) -> tuple[TensorSpec, ...]:
 
 def _check(role: str, spec: TensorSpec, array: object) -> Array:
     """Return ``array`` if C may use it as ``spec``; otherwise raise ModelError."""
-    what = f"{role} '{spec.name}'"
+
+    def refused(flaw: str, remedy: str) -> ModelError:
+        # A converted array would not be the one that the caller expects the output in.
+        advice = remedy if role == "input" else f"give np.empty({spec.shape}, '{spec.dtype}')"
+        return ModelError(f"{role} '{spec.name}' {flaw}; {advice}")
+
     if not isinstance(array, np.ndarray):
-        raise ModelError(f"{what} is a {type(array).__name__}, expected a numpy array; use np.asarray")
+        raise refused(f"is a {type(array).__name__}, expected a numpy array", "use np.asarray")
     if array.dtype != spec.dtype:
-        raise ModelError(f"{what} has dtype {array.dtype}, expected {spec.dtype}; use .astype('{spec.dtype}')")
+        raise refused(f"has dtype {array.dtype}, expected {spec.dtype}", f"use .astype('{spec.dtype}')")
     if array.shape != spec.shape:
-        raise ModelError(f"{what} has shape {array.shape}, expected {spec.shape}; use .reshape, or resize the data")
-    if not (array.flags.c_contiguous and array.flags.aligned):
-        raise ModelError(f"{what} is not contiguous in memory; use np.ascontiguousarray")
+        raise refused(f"has shape {array.shape}, expected {spec.shape}", "use .reshape, or resize the data")
+    if not array.flags.c_contiguous:
+        raise refused("is not contiguous in memory", "use .copy()")
+    if not array.flags.aligned:
+        raise refused("is not aligned in memory", "use .copy()")
     return array
 
 
@@ -295,7 +304,7 @@ def _check_names(role: str, specs: Sequence[TensorSpec], names: Mapping[str, obj
     unknown = set(names).difference(spec.name for spec in specs)
     if unknown:
         known = ", ".join(str(spec) for spec in specs)
-        raise ModelError(f"the model has no {role} '{min(unknown)}'; its {role}s are: {known}")
+        raise ModelError(f"the model has no {role} '{min(unknown, key=str)}'; its {role}s are: {known}")
 
 
 def _pointers(arrays: Sequence[Array]) -> Any:
@@ -365,7 +374,7 @@ class Model:
 
     def run(self, inputs: Mapping[str, Array], out: Mapping[str, Array] | None = None) -> dict[str, Array]:
         """Run the model on named arrays; return all outputs by name, those in ``out`` being the arrays given."""
-        sources, results = self._arrays(inputs, out or {})
+        sources, results = self._arrays(inputs, {} if out is None else out)
         self._run(_pointers(sources), _pointers(results))
         return self._by_output(results)
 

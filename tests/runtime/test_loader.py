@@ -51,6 +51,10 @@ def blurred(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.asarray(2 * (windows.sum(axis=(4, 5)) + bias))
 
 
+def misaligned() -> np.ndarray[Any, Any]:
+    return np.zeros(385, np.uint8)[1:].view(np.float32).reshape(1, 2, 6, 8)
+
+
 class TestModel:
     @pytest.mark.parametrize("threads", [None, 1, 2, 4])
     def test_one_input_and_output(self, blur: Path, threads: int | None) -> None:
@@ -247,10 +251,11 @@ class TestBadArrays:
             (image().astype(np.float64), r"'x' has dtype float64, expected float32; use \.astype\('float32'\)"),
             (image().astype(">f4"), r"'x' has dtype >f4, expected float32"),
             (image()[0], r"'x' has shape \(2, 6, 8\), expected \(1, 2, 6, 8\)"),
-            (image().transpose(0, 1, 3, 2).copy().transpose(0, 1, 3, 2), r"not contiguous.*np\.ascontiguousarray"),
-            (np.zeros((1, 2, 6, 9), np.float32)[..., 1:], r"not contiguous.*np\.ascontiguousarray"),
-            (np.zeros(385, np.uint8)[1:].view(np.float32).reshape(1, 2, 6, 8), r"np\.ascontiguousarray"),
+            (image().transpose(0, 1, 3, 2).copy().transpose(0, 1, 3, 2), r"not contiguous in memory; use \.copy"),
+            (np.zeros((1, 2, 6, 9), np.float32)[..., 1:], r"not contiguous in memory; use \.copy"),
+            (misaligned(), r"not aligned in memory; use \.copy"),
             ({"y": image()}, r"no input 'y'; its inputs are: x float32\[1, 2, 6, 8\]"),
+            ({"x": image(), 1: image(), "a": image()}, r"no input '1'; its inputs are"),
             ({}, r"input 'x' is missing; give x float32\[1, 2, 6, 8\]"),
         ],
     )
@@ -276,9 +281,17 @@ class TestBadArrays:
             (frozen, "output 'y' is read-only"),
             (x, "output 'y' overlaps"),
             ({"z": image()}, "no output 'z'"),
+            (misaligned(), r"output 'y' is not aligned in memory; give np.empty\(\(1, 2, 6, 8\), 'float32'\)"),
+            (image()[:, :, ::-1], "output 'y' is not contiguous in memory; give np.empty"),
+            ([], "output 'y' is a list, expected a numpy array; give np.empty"),
         ]:
             with pytest.raises(ModelError, match=message):
                 model(x, out=out)
+
+    @pytest.mark.parametrize("out", [image(), [], 0])
+    def test_outputs_that_have_no_names(self, model: Model, out: Any) -> None:
+        with pytest.raises(ModelError, match=rf"the outputs are a {type(out).__name__}, expected a mapping"):
+            model.run({"x": image()}, out)
 
 
 class TestBadLibraries:
@@ -377,6 +390,11 @@ class TestBadLibraries:
         with pytest.raises(ModelError, match=f"threads is {1 << 40}, expected the number of CPUs"):
             load(blur, threads=1 << 40)
 
+    @pytest.mark.parametrize("threads", ["2", 2.0, [1]])
+    def test_threads_that_are_no_number(self, blur: Path, threads: Any) -> None:
+        with pytest.raises(ModelError, match=re.escape(f"threads is {threads!r}, expected the number of CPUs to use")):
+            load(blur, threads=threads)
+
     @pytest.mark.parametrize(
         ("cores", "message"),
         [
@@ -384,6 +402,7 @@ class TestBadLibraries:
             (["big"], r"cores is \['big'\], expected 'big', 'all' or a list of CPU numbers"),
             ([2**32], r"cores is \[4294967296\], expected"),
             (1, r"cores is 1, expected"),
+            (b"all", r"cores is b'all', expected"),
             ([], r"blur\.so: options\.cores is 0 and options\.cpu_count 0, expected .* a list of at least one CPU"),
             ([99999], r"blur\.so: options\.cpus\[0\] is 99999, a CPU that is not there or not allowed"),
             ([-1], r"options\.cpus\[0\] is -1, a CPU"),
