@@ -405,7 +405,7 @@ class Model:
         """End the model's threads and free its memory; wait for a run under way. Closing again does nothing."""
         with self._lock:
             handle, self._handle = self._handle, None
-            # A forked child has the handle but not its threads; libraries of the first versions would wait for their end.
+            # A forked child has the handle without its threads; libraries of the first versions would wait for those.
             if handle is not None and self._process == os.getpid():
                 self._library.destroy(handle)
 

@@ -76,7 +76,7 @@ def test_example_without_a_model(folder: str, name: str, missing: str, tmp_path:
     (tmp_path / "here" / "x.h").touch()
     place = tmp_path / folder if folder else ""
     options = [f"-DSEPARABLE_MODEL_DIR={place}", f"-DSEPARABLE_MODEL_NAME={name}", "-DBUILD_TESTING=OFF"]
-    command = ["cmake", "-S", ROOT, "-B", tmp_path / "build", *options]
+    command = ["cmake", "-S", str(ROOT), "-B", str(tmp_path / "build"), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     message = " ".join(done.stderr.split())
