@@ -89,7 +89,7 @@ class SeparableRep(BackendRep):
         if isinstance(inputs, Mapping):
             given = dict(inputs)
         else:
-            arrays = [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
+            arrays = _in_order(inputs)
             if len(arrays) != len(self._inputs):
                 raise InputError(f"{len(arrays)} inputs are given, the model has {len(self._inputs)}")
             given = dict(zip(self._inputs, arrays, strict=True))
@@ -170,7 +170,7 @@ class SeparableBackend(Backend):
 
         Args:
             node: the node.
-            inputs: an array for each operand that is not left out.
+            inputs: an array for each operand that is not left out; one array will do for one operand.
             device: "CPU".
             outputs_info: not needed: shapes and types are inferred.
             **kwargs: ``opset_version``, by default the newest that ONNX knows; the rest is for :meth:`prepare`.
@@ -180,7 +180,7 @@ class SeparableBackend(Backend):
         """
         opset = kwargs.pop("opset_version", onnx.defs.onnx_opset_version())
         names = [name for name in node.input if name]
-        arrays = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs)
+        arrays = list(inputs.values()) if isinstance(inputs, Mapping) else _in_order(inputs)
         if len(arrays) != len(names):
             raise InputError(f"{len(arrays)} inputs are given, the node has {len(names)}")
         operands = {name: np.asarray(array) for name, array in zip(names, arrays, strict=True)}
@@ -216,12 +216,24 @@ def with_constants(model: ModelProto, values: Mapping[str, Array]) -> ModelProto
     return copy
 
 
+def _in_order(inputs: Any) -> list[Any]:
+    """Inputs that are given without names."""
+    if isinstance(inputs, np.ndarray):
+        return [inputs]
+    try:
+        return list(inputs)
+    except TypeError as error:
+        raise InputError(f"the inputs are a {type(inputs).__name__}, expected arrays in a list or by name") from error
+
+
 def _compile(model: ModelProto, shapes: Mapping[str, tuple[int, ...]], threads: int | None) -> Model:
     # The library's pages stay mapped when its file is gone.
     with tempfile.TemporaryDirectory(prefix="separable-") as folder:
         path = _save(model, Path(folder))
-        compiled = compile_model(CompileOptions(path, output=Path(folder) / "library", shapes=shapes))
-        return load(compiled.library, threads)
+        options = CompileOptions(
+            path, output=Path(folder) / "library", shapes=shapes, threads=0 if threads is None else threads
+        )
+        return load(compile_model(options).library)
 
 
 def _save(model: ModelProto, folder: Path) -> Path:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from separable.compiler.errors import CompileError
 
 MOST_THREADS = 1024
 """More CPUs than any phone has; what C takes for a number ends at 2^31."""
 
+_FLAGS = ("require_records", "winograd", "strassen", "verify")
+
 
 @dataclass(frozen=True)
 class CompileOptions:
-    """Options of one compilation.
+    """Options of one compilation. Where it takes a path, the path's text will do.
 
     Attributes:
         model: the ONNX file.
@@ -50,7 +55,41 @@ class CompileOptions:
     verify: bool = False
 
     def __post_init__(self) -> None:
-        """Take a file's name for the model, too; raise CompileError for a number of threads that C cannot take."""
-        object.__setattr__(self, "model", Path(self.model))
-        if not 0 <= self.threads <= MOST_THREADS:
-            raise CompileError(f"threads is {self.threads}, expected 0 to {MOST_THREADS}; 0 means every CPU")
+        """Make paths of texts and tuples of shapes; raise CompileError for what is of no use later."""
+        self._convert("model", Path, "the path of an ONNX file")
+        self._convert("output", _path_or_none, "the path of a folder, or None")
+        self._convert("dump_ir", _path_or_none, "the path of a folder, or None")
+        self._convert("records", _paths, "a tuple of paths")
+        self._convert("shapes", _static_shapes, "a mapping from names of inputs to tuples of whole numbers")
+        self._require("target", isinstance(self.target, str), "the name of a target")
+        self._require("precision", isinstance(self.precision, str), "the name of a precision")
+        named = self.name is None or (isinstance(self.name, str) and self.name != "")
+        self._require("name", named, "a C identifier, or None for the model's file name")
+        # A bool is an int, but "threads=True" means nothing.
+        counted = type(self.threads) is int and 0 <= self.threads <= MOST_THREADS
+        self._require("threads", counted, f"0 to {MOST_THREADS}; 0 means every CPU")
+        for flag in _FLAGS:
+            self._require(flag, isinstance(getattr(self, flag), bool), "True or False")
+
+    def _convert(self, name: str, convert: Callable[[Any], object], expected: str) -> None:
+        try:
+            object.__setattr__(self, name, convert(getattr(self, name)))
+        except (AttributeError, TypeError):
+            self._require(name, False, expected)
+
+    def _require(self, name: str, holds: bool, expected: str) -> None:
+        if not holds:
+            raise CompileError(f"{name} is {getattr(self, name)!r}, expected {expected}")
+
+
+def _path_or_none(value: Any) -> Path | None:
+    return None if value is None else Path(value)
+
+
+def _paths(values: Any) -> tuple[Path, ...]:
+    # One path is none of many: a text would be taken for its letters.
+    return tuple(map(Path, [values] if isinstance(values, str | os.PathLike) else values))
+
+
+def _static_shapes(shapes: Any) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(map(operator.index, shape)) for name, shape in shapes.items()}

@@ -22,7 +22,7 @@ from separable.compiler.emit.c_source import OPS, RUNTIME, called_sources, heade
 from separable.compiler.emit.link import code_bytes, library_sizes, link_library
 from separable.compiler.emit.object_file import build_object
 from separable.compiler.emit.weights import pack_weights, write_weights
-from separable.compiler.errors import InvalidModel, OutputError, UnknownTarget
+from separable.compiler.errors import CompileError, InvalidModel, OutputError, UnknownTarget
 from separable.compiler.importer import Imported, import_model
 from separable.compiler.lower import lower_graph
 from separable.compiler.measure_error import measure_error
@@ -242,6 +242,8 @@ def compile_model(
     Raises:
         CompileError: the kinds in ``errors.py``; no half-written file is left.
     """
+    if not isinstance(options, CompileOptions):
+        raise CompileError(f"options is {options!r}, expected CompileOptions(model, ...)")
     variants = resolve_variants(options.target)
     if options.verify:
         check_runs_here(replace(variants.rows[-1], name=variants.name))

@@ -7,7 +7,15 @@ The way of use::
 
 The compiler puts a copy of this file next to every library, as ``NAME.py`` beside ``NAME.so``: there ``load()`` needs
 no path, and ``python NAME.py`` prints what the model is. A plain ``import NAME`` in that folder does not find the copy,
-because Python prefers ``NAME.so`` and takes it for an extension module.
+because Python prefers ``NAME.so`` and takes it for an extension module. By its file it is found::
+
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("mobilenet_loader", "mobilenet-native/mobilenet.py")
+    loader = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loader)
+    with loader.load() as model:
+        logits = model(image)
 """
 
 from __future__ import annotations
@@ -19,12 +27,12 @@ import platform
 import struct
 import sys
 import threading
+import weakref
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +46,10 @@ class ModelError(Exception):
     """A library cannot be loaded, or an array does not fit the model; the message says what to do."""
 
 
-@dataclass(frozen=True)
-class TensorSpec:
+# Tuples, since a dataclass looks for its module in sys.modules, where a copy of this file need not be.
+
+
+class TensorSpec(NamedTuple):
     """An input or output of a model: a dense, row-major array.
 
     Attributes:
@@ -56,8 +66,7 @@ class TensorSpec:
         return f"{self.name} {self.dtype}{list(self.shape)}"
 
 
-@dataclass(frozen=True)
-class KernelTime:
+class KernelTime(NamedTuple):
     """One kernel of one run.
 
     Attributes:
@@ -192,19 +201,21 @@ _CORES = {None: 0, "all": 1, "big": 2}
 
 def _options(threads: int | None, cores: str | Sequence[int] | None, variant: str | None) -> _Options:
     """The options of create; they keep the list of CPUs alive. Raises ModelError where one is no choice."""
-    if threads is not None and not abs(threads) < 1 << 31:
-        raise ModelError(f"threads is {threads}, expected the number of CPUs to use, or None")
+    try:
+        (count,) = array("i", [0 if threads is None else threads])
+    except (TypeError, OverflowError) as error:
+        raise ModelError(f"threads is {threads!r}, expected the number of CPUs to use, or None") from error
     if variant is not None and not isinstance(variant, str):
         raise ModelError(f"variant is {variant!r}, expected the name of a target in the library")
     name = None if variant is None else variant.encode()
-    options = _Options(struct_size=ctypes.sizeof(_Options), threads=threads or 0, variant=name)
-    if cores is None or isinstance(cores, str):
+    options = _Options(struct_size=ctypes.sizeof(_Options), threads=count, variant=name)
+    if cores is None or isinstance(cores, str | bytes):
         if cores not in _CORES:
-            raise ModelError(f"cores is '{cores}', expected 'big', 'all' or a list of CPU numbers")
+            raise ModelError(f"cores is {cores!r}, expected 'big', 'all' or a list of CPU numbers")
         options.cores = _CORES[cores]
         return options
     try:
-        cpus = array("i", cores)
+        cpus = array("i", iter(cores))  # itself, array() would copy the bytes of a bytearray
     except (TypeError, OverflowError) as error:
         raise ModelError(f"cores is {cores!r}, expected 'big', 'all' or a list of CPU numbers") from error
     options.cpus = (ctypes.c_int32 * len(cpus))(*cpus)
@@ -268,15 +279,22 @@ def _specs(entries: Sequence[Mapping[str, Any]]) -> tuple[TensorSpec, ...]:
 
 def _check(role: str, spec: TensorSpec, array: object) -> Array:
     """Return ``array`` if C may use it as ``spec``; otherwise raise ModelError."""
-    what = f"{role} '{spec.name}'"
+
+    def refused(flaw: str, remedy: str) -> ModelError:
+        # A converted array would not be the one that the caller expects the output in.
+        advice = remedy if role == "input" else f"give np.empty({spec.shape}, '{spec.dtype}')"
+        return ModelError(f"{role} '{spec.name}' {flaw}; {advice}")
+
     if not isinstance(array, np.ndarray):
-        raise ModelError(f"{what} is a {type(array).__name__}, expected a numpy array; use np.asarray")
+        raise refused(f"is a {type(array).__name__}, expected a numpy array", "use np.asarray")
     if array.dtype != spec.dtype:
-        raise ModelError(f"{what} has dtype {array.dtype}, expected {spec.dtype}; use .astype('{spec.dtype}')")
+        raise refused(f"has dtype {array.dtype}, expected {spec.dtype}", f"use .astype('{spec.dtype}')")
     if array.shape != spec.shape:
-        raise ModelError(f"{what} has shape {array.shape}, expected {spec.shape}; use .reshape, or resize the data")
-    if not (array.flags.c_contiguous and array.flags.aligned):
-        raise ModelError(f"{what} is not contiguous in memory; use np.ascontiguousarray")
+        raise refused(f"has shape {array.shape}, expected {spec.shape}", "use .reshape, or resize the data")
+    if not array.flags.c_contiguous:
+        raise refused("is not contiguous in memory", "use .copy()")
+    if not array.flags.aligned:
+        raise refused("is not aligned in memory", "use .copy()")
     return array
 
 
@@ -286,7 +304,7 @@ def _check_names(role: str, specs: Sequence[TensorSpec], names: Mapping[str, obj
     unknown = set(names).difference(spec.name for spec in specs)
     if unknown:
         known = ", ".join(str(spec) for spec in specs)
-        raise ModelError(f"the model has no {role} '{min(unknown)}'; its {role}s are: {known}")
+        raise ModelError(f"the model has no {role} '{min(unknown, key=str)}'; its {role}s are: {known}")
 
 
 def _pointers(arrays: Sequence[Array]) -> Any:
@@ -299,6 +317,9 @@ class Model:
 
     It may be used from several threads; runs of one model take turns. Load it once more for runs at the same time:
     the weights are shared. Close it, or use it in a ``with`` statement, to end its threads and free its memory.
+
+    A forked child has the model without its threads: runs there are right but slow, unless another thread was running
+    the model at the fork; then they are refused. Load it again there.
 
     Attributes:
         manifest: the model's own description: name, target, inputs, outputs, arena_bytes, ...
@@ -317,6 +338,7 @@ class Model:
         """Load the library at ``path``; see :func:`load`."""
         self._lock = threading.Lock()
         self._handle: int | None = None
+        self._no_handle = "is closed"
         self._process = os.getpid()
         self._library = _Library(Path(path).absolute())
         self.manifest: dict[str, Any] = json.loads(self._library.describe())
@@ -330,6 +352,7 @@ class Model:
             self._library.destroy(handle)
             raise ModelError(f"{path}: {text}")
         self._handle = handle.value
+        _models.add(self)
         self.variant: str = self._library.variant(handle).decode()
 
     def __call__(self, *inputs: Array | Mapping[str, Array], out: Array | Mapping[str, Array] | None = None) -> Any:
@@ -351,7 +374,7 @@ class Model:
 
     def run(self, inputs: Mapping[str, Array], out: Mapping[str, Array] | None = None) -> dict[str, Array]:
         """Run the model on named arrays; return all outputs by name, those in ``out`` being the arrays given."""
-        sources, results = self._arrays(inputs, out or {})
+        sources, results = self._arrays(inputs, {} if out is None else out)
         self._run(_pointers(sources), _pointers(results))
         return self._by_output(results)
 
@@ -382,7 +405,7 @@ class Model:
         """End the model's threads and free its memory; wait for a run under way. Closing again does nothing."""
         with self._lock:
             handle, self._handle = self._handle, None
-            # A forked child has the handle but not its threads, and would wait for ever for their end.
+            # A forked child has the handle without its threads; libraries of the first versions would wait for those.
             if handle is not None and self._process == os.getpid():
                 self._library.destroy(handle)
 
@@ -396,6 +419,16 @@ class Model:
         if getattr(self, "_handle", None) is not None:
             self.close()
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"the model {self.manifest['name']} cannot be copied or pickled, as it has threads; load its library again"
+        )
+
+    def _enter_child(self) -> None:
+        if self._lock.locked():  # by a thread that is not here: neither this lock nor the handle's own comes free
+            self._handle, self._no_handle = None, "was running in another thread when this process was forked"
+        self._lock = threading.Lock()
+
     def _run(self, sources: Any, results: Any) -> None:
         with self._lock:
             self._check_status(self._library.run(self._open(), sources, results))
@@ -405,7 +438,7 @@ class Model:
 
     def _open(self) -> int:
         if self._handle is None:
-            raise ModelError(f"the model {self.manifest['name']} is closed; load it again")
+            raise ModelError(f"the model {self.manifest['name']} {self._no_handle}; load it again")
         return self._handle
 
     def _check_status(self, status: int) -> None:
@@ -442,6 +475,17 @@ class Model:
                 raise ModelError(f"output '{spec.name}' overlaps another input or output; give it memory of its own")
             results.append(result)
         return sources, results
+
+
+_models: weakref.WeakSet[Model] = weakref.WeakSet()
+
+
+def _enter_child() -> None:
+    for model in _models:
+        model._enter_child()
+
+
+os.register_at_fork(after_in_child=_enter_child)
 
 
 class Binding:

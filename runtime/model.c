@@ -50,13 +50,14 @@ static int32_t fail(separable_handle *handle, int32_t status, const char *format
 /* Reads what the caller's version of the options holds; fields it does not know keep their default, 0. */
 static int32_t read_options(separable_handle *handle, const separable_options *given, separable_options *options)
 {
-    const size_t least = offsetof(separable_options, cores); /* the first version's size */
+    /* The sizes of earlier versions; any other that is smaller than ours could end inside of a field. */
+    const size_t first = offsetof(separable_options, cores), second = offsetof(separable_options, variant);
     memset(options, 0, sizeof *options);
     if (!given)
         return SEPARABLE_OK;
-    if (given->struct_size < least)
-        return fail(handle, SEPARABLE_INVALID_ARGUMENT, "options.struct_size is %" PRIu32 ", expected %zu or more",
-                    given->struct_size, least);
+    if (given->struct_size != first && given->struct_size != second && given->struct_size < sizeof *options)
+        return fail(handle, SEPARABLE_INVALID_ARGUMENT, "options.struct_size is %" PRIu32 ", no version's size, expected"
+                    " sizeof(separable_options)", given->struct_size);
     for (size_t i = sizeof *options; i < given->struct_size; ++i) {
         if (((const unsigned char *)given)[i] != 0)
             return fail(handle, SEPARABLE_INVALID_ARGUMENT,
@@ -224,8 +225,8 @@ int32_t separable_profile(separable_handle *handle, const void *const inputs[], 
     if (capacity == 0)
         return step_count;
     pthread_mutex_lock(&handle->running);
-    int32_t status;
-    if (capacity < 0 || !times)
+    int32_t status; /* if create failed, its error still stands */
+    if (handle->status == SEPARABLE_OK && (capacity < 0 || !times))
         status = fail(handle, SEPARABLE_INVALID_ARGUMENT, "%s: times is NULL or capacity, %" PRId32 ", negative",
                       handle->model->name, capacity);
     else

@@ -31,6 +31,8 @@
  * profile   runs once and stores the time of up to `capacity` kernels in execution order. Returns the number of
  *           kernels of the model, or a negative status. With capacity 0 it runs nothing and only returns the number.
  * destroy   ends the threads and frees everything; NULL is allowed. No call on the handle may be under way.
+ *           A forked child has the handle without its threads: run is right there but slow, and destroy frees the child's
+ *           copy; but if another thread was inside of a call at the fork, the child must leave the handle alone.
  * last_error  what went wrong in the latest failed call on the handle, "" if nothing did; valid until its next call.
  * variant   the name of the target whose kernels the handle runs, "" if create found none. A library for one CPU has one
  *           variant; one for several takes the first that this CPU has the instructions for, made for cores like those

@@ -60,13 +60,13 @@ struct separable_pool {
     int32_t extent;
     int32_t shares; /* number of workers that take part, from the first */
 
-    int32_t threads;
-    uint32_t step; /* number of the latest step */
+    int32_t threads, started; /* number of workers, and of those that run, the caller included */
+    pid_t process;            /* that they run in: a forked child has none but the caller */
+    uint32_t step;            /* number of the latest step */
     /* Items that are worth a piece of their own. Read at any time: that of another step makes a piece no less right. */
     _Atomic int32_t worth;
     atomic_bool stopping;
-    int32_t started; /* number of workers that run, the caller included */
-    cpu_set_t cpus;  /* where the others may run */
+    cpu_set_t cpus; /* where the others may run */
     _Alignas(CACHE_LINE) _Atomic int32_t pending; /* items of the step that are not done */
     worker workers[];
 };
@@ -110,9 +110,8 @@ static int32_t take(worker *owner, uint32_t step, bool own, int32_t *left)
 /* Works on `step` until none of its items is left to take. */
 static void work(separable_pool *pool, int32_t self, uint32_t step)
 {
-    const int32_t threads = pool->threads;
-    for (int32_t i = 0; i < threads; ++i) {
-        const int32_t index = (self + i) % threads;
+    for (int32_t i = 0; i < pool->threads; ++i) {
+        const int32_t index = (self + i) % pool->threads;
         int32_t left, length;
         while ((length = take(&pool->workers[index], step, index == self, &left)) > 0) {
             const int32_t begin = share_begin(pool, index + 1) - left;
@@ -175,7 +174,7 @@ static void *worker_main(void *argument)
 static void wake(worker *sleeper)
 {
     const int cpu = sched_getcpu();
-    if (cpu != sleeper->cpu_left_free) {
+    if (cpu != sleeper->cpu_left_free && getpid() == sleeper->pool->process) {
         cpu_set_t cpus = sleeper->pool->cpus;
         CPU_CLR(cpu, &cpus);
         sched_setaffinity(sleeper->id, sizeof cpus, &cpus); /* fails when no CPU is left; then they share the one */
@@ -247,6 +246,7 @@ int32_t separable_pool_create(int32_t threads, const cpu_set_t *cpus, separable_
     separable_pool *pool = memset(memory, 0, bytes);
     pool->threads = threads;
     pool->started = 1;
+    pool->process = getpid();
     pool->cpus = *cpus;
     for (int32_t i = 0; i < threads; ++i) {
         pool->workers[i].pool = pool;
@@ -270,7 +270,7 @@ void separable_pool_destroy(separable_pool *pool)
     pool->extent = 0;
     pool->shares = pool->threads;
     publish(pool);
-    for (int32_t i = 1; i < pool->started; ++i)
+    for (int32_t i = 1; i < pool->started && getpid() == pool->process; ++i)
         pthread_join(pool->workers[i].thread, NULL);
     free(pool);
 }

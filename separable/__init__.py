@@ -1,7 +1,7 @@
 """Separable: a neural-network graph compiler for mobile CPUs.
 
 ``import separable`` and :func:`separable.load` need numpy only; the compiler itself (TVM, ONNX) is imported when
-:func:`separable.compile` is first called.
+:func:`separable.compile_model` is first called.
 """
 
 from __future__ import annotations

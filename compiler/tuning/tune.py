@@ -327,7 +327,7 @@ _LOG = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def _logged(records: Path) -> Iterator[None]:
-    """Every trial as a line of the file ``RECORDS.log``."""
+    """Every trial as a line of the file ``RECORDS.json.log``."""
     handler = logging.FileHandler(records.with_name(f"{records.name}.log"), delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     _LOG.addHandler(handler)

@@ -12,7 +12,7 @@ import pytest
 
 import separable.backend
 from separable.compiler.backend import SeparableBackend, prepare, run_model, run_node
-from separable.compiler.errors import InputError, UnsupportedOp
+from separable.compiler.errors import CompileError, InputError, UnsupportedOp
 
 from .models import make_model, node, random
 
@@ -76,6 +76,12 @@ def test_one_node(operands: str) -> None:
     np.testing.assert_array_equal(y, x + z)
 
 
+def test_one_array_for_one_operand() -> None:
+    x = random(1, 5)
+    (y,) = run_node(node("Relu", "x"), x)
+    np.testing.assert_array_equal(y, np.maximum(x, 0))
+
+
 def test_no_file_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     backend = prepare(RELU)
@@ -109,6 +115,7 @@ def test_an_unsupported_operator_with_operands_is_refused_by_the_first_run() -> 
     ("inputs", "message"),
     [
         ([], "0 inputs are given, the model has 1"),
+        (None, "the inputs are a NoneType, expected arrays in a list or by name"),
         ({"z": random(2, 5)}, "input 'x' is missing"),
         ([random(5, 2)], "x"),
         ([random(2, 5).astype(np.float64)], "float64"),
@@ -126,5 +133,7 @@ def test_options_that_are_none() -> None:
         prepare(RELU, speed=2)
     with pytest.raises(InputError, match="no option 'speed'"):
         prepare(RELU).run(random(2, 5), speed=2)
+    with pytest.raises(CompileError, match=r"^threads is -1, expected 0 to"):
+        prepare(RELU, threads=-1)
     with pytest.raises(InputError, match="1 inputs are given, the node has 2"):
         run_node(node("Add", "x z"), [random(2)])

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from separable.compiler.errors import InvalidModel, UnknownTarget
+from separable.compiler.errors import CompileError, InvalidModel, UnknownTarget
 from separable.compiler.options import CompileOptions
 from separable.compiler.pipeline import (
     GRAPH_PASSES,
@@ -89,6 +89,10 @@ class TestFiles:
         with pytest.raises(InvalidModel, match="is no C identifier, or taken; for example"):
             compile_model(CompileOptions(save_tiny(tmp_path), output=tmp_path / "out", name=name))
         assert not (tmp_path / "out").exists()
+
+    def test_a_model_without_options(self) -> None:
+        with pytest.raises(CompileError, match=r"options is 'net\.onnx', expected CompileOptions\(model, \.\.\.\)"):
+            compile_model("net.onnx")  # type: ignore[arg-type]
 
     def test_an_unknown_target(self, tmp_path: Path) -> None:
         with pytest.raises(UnknownTarget, match="did you mean arm64"):

@@ -167,6 +167,7 @@ static void check_refused(const separable_options *options, const char *text)
     CHECK(blur_create(options, &handle) == SEPARABLE_INVALID_ARGUMENT);
     CHECK(handle && strstr(blur_last_error(handle), text));
     CHECK(blur_run(handle, NULL, NULL) == SEPARABLE_INVALID_ARGUMENT);
+    CHECK(blur_profile(handle, NULL, NULL, NULL, -1) == SEPARABLE_INVALID_ARGUMENT);
     CHECK(strstr(blur_last_error(handle), text));
     blur_destroy(handle);
 }
@@ -182,7 +183,11 @@ static void test_options(void)
     blur_destroy(handle);
     newer.unknown = 1;
     check_refused(&newer.known, "does not know");
-    check_refused(&(separable_options){.threads = 1}, "struct_size is 0, expected 8 or more");
+    check_refused(&(separable_options){.threads = 1}, "struct_size is 0, no version's size");
+    for (uint32_t size = 1; size < sizeof(separable_options); ++size) {
+        if (size != offsetof(separable_options, cores) && size != offsetof(separable_options, variant))
+            check_refused(&(separable_options){.struct_size = size}, "expected sizeof(separable_options)");
+    }
     check_refused(&(separable_options){.struct_size = sizeof(separable_options), .threads = -2}, "threads is -2");
     CHECK(blur_create(NULL, NULL) == SEPARABLE_INVALID_ARGUMENT);
 }
@@ -223,6 +228,9 @@ static void test_cores(void)
     /* A program built when the options ended before the cores; what comes behind them is none of the library's. */
     options = (separable_options){.struct_size = offsetof(separable_options, cores), .threads = 2, .cores = -1};
     CHECK(count_threads(&options) == 2);
+    /* Or before the variant. */
+    options = (separable_options){.struct_size = offsetof(separable_options, variant), .threads = 3, .variant = "none"};
+    CHECK(count_threads(&options) == 3);
 }
 
 static void test_isa_guard(void)

@@ -1,4 +1,4 @@
-/* The pool: every item once, no worker twice at a time or uncalled for, results visible, idle threads asleep. */
+/* The pool: every item once, no worker twice at a time or uncalled for, results visible, idle threads asleep, forks alone. */
 #define _GNU_SOURCE /* cpu_set_t; nanosleep */
 
 #include "check.h"
@@ -10,7 +10,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { MAX_EXTENT = 1000, MAX_THREADS = 4, STEPS = 200 };
 
@@ -131,6 +133,44 @@ static void test_limited_steps_let_the_others_sleep(void)
     separable_pool_destroy(pool);
 }
 
+static void check_affinity_of_all_threads(const cpu_set_t *expected)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    CHECK(tasks);
+    for (struct dirent *task; (task = readdir(tasks));) {
+        cpu_set_t cpus;
+        if (task->d_name[0] != '.' && sched_getaffinity(atoi(task->d_name), sizeof cpus, &cpus) == 0)
+            CHECK(CPU_EQUAL(&cpus, expected));
+    }
+    closedir(tasks);
+}
+
+/* A forked child does all items itself, leaves its parent's threads where they are, and frees its copy of the pool. */
+static void test_forked(void)
+{
+    cpu_set_t cpus;
+    separable_allowed_cpus(&cpus);
+    const int before = sleeping_threads();
+    separable_pool *pool = create(2);
+    for (int waited = 0; sleeping_threads() - before != 1; ++waited) {
+        CHECK(waited < 10000);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        alarm(60); /* ends a child that hangs */
+        test_every_item_once(pool, 2, 0);
+        separable_pool_destroy(pool);
+        _exit(EXIT_SUCCESS);
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    check_affinity_of_all_threads(&cpus);
+    test_every_item_once(pool, 2, 0);
+    separable_pool_destroy(pool);
+}
+
 int main(void)
 {
     separable_pool_destroy(NULL);
@@ -146,5 +186,6 @@ int main(void)
     }
     test_idle_threads_sleep_and_wake();
     test_limited_steps_let_the_others_sleep();
+    test_forked();
     return EXIT_SUCCESS;
 }

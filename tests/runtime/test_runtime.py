@@ -62,6 +62,27 @@ def test_example(tmp_path: Path, build_model: BuildModel) -> None:
     assert run(tmp_path / "example").splitlines()[-1] == "output 0: 1 1 1 1 1"
 
 
+@pytest.mark.parametrize(
+    ("folder", "name", "missing"),
+    [
+        ("nowhere", "blur", "nowhere/blur.h"),
+        ("", "blur", "/blur.h"),
+        ("here", "", "here/.h"),
+        ("here", "x", "here/x.so"),
+    ],
+)
+def test_example_without_a_model(folder: str, name: str, missing: str, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "x.h").touch()
+    place = tmp_path / folder if folder else ""
+    options = [f"-DSEPARABLE_MODEL_DIR={place}", f"-DSEPARABLE_MODEL_NAME={name}", "-DBUILD_TESTING=OFF"]
+    command = ["cmake", "-S", str(ROOT), "-B", str(tmp_path / "build"), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    message = " ".join(done.stderr.split())
+    assert f"{missing}: set SEPARABLE_MODEL_DIR" in message, message
+
+
 @pytest.mark.parametrize(("folder", "lines"), [("runtime", 920), ("runtime/ops", 400)])
 def test_size_stays_small(folder: str, lines: int) -> None:
     """What every model links stays under 920 lines of C, the kernels under 400, without comments and blank lines."""
