@@ -62,6 +62,8 @@ def test_logarithm_of_a_sum(tmp_path: Path) -> None:
 def test_a_large_exponent_does_not_overflow(tmp_path: Path) -> None:
     model = make_model([node("ReduceLogSumExp", "x", axes=[1])], {"x": [1, 3]})
     assert_matches_onnxruntime(model, tmp_path, np.array([[100, 200, 200.5]], np.float32))
+    (actual,) = evaluate(import_model(save(model, tmp_path), {}).mod, np.array([[100, np.inf, 200.5]], np.float32))
+    assert actual.item() == np.inf
 
 
 @pytest.mark.parametrize("shape", [(2, 7, 3, 4), (1, 1, 2, 2), (3, 6)])
