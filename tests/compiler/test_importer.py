@@ -52,6 +52,14 @@ def test_names_stay_unique(tmp_path: Path) -> None:
     assert names(import_model(save(make_model(nodes, {"x": [2]}), tmp_path), {}).mod) == ["n_1", "n_2", "x_1"]
 
 
+@pytest.mark.parametrize("name", ["main", "/main"])
+def test_a_node_with_the_name_of_the_function(name: str, tmp_path: Path) -> None:
+    model = make_model([node("Relu", "x", "a", name=name), node("Exp", "a", name="last")], {"x": [2]})
+    imported = import_model(save(model, tmp_path), {})
+    assert names(imported.mod) == ["main_1", "last"]
+    assert imported.op_nodes["main_1"] == name
+
+
 def test_a_given_shape(tmp_path: Path) -> None:
     model = make_model([node("Relu", "x")], {"x": ["N", "C"]})
     assert import_model(save(model, tmp_path), {"x": (2, 5)}).outputs == (TensorSpec("y", (2, 5), "float32"),)
