@@ -10,7 +10,7 @@ from onnx import NodeProto, helper
 
 from separable.compiler._tvm import relax, tvm
 from separable.compiler.errors import UnsupportedOp
-from separable.compiler.exprs import const, constant, identifier
+from separable.compiler.exprs import const, constant, dtype_of, identifier, shape_of
 from separable.compiler.fold_shapes import FoldedGraph, TensorType, describe
 from separable.compiler.graph import Graph
 from separable.compiler.operators import CONVERTERS, ON_INTEGERS, Node, Refused
@@ -68,6 +68,7 @@ def convert(
         try:
             results = _results(node, used, folded, values, opset)
             results = graph.bind_all(results, identifier(origin))
+            _check_results(used, results, folded)
         except Refused as refusal:
             problems.append(f"{describe(node)}: {refusal}")
             results = _stand_ins(node, used, folded, values)
@@ -145,6 +146,18 @@ def _static_shape(node: NodeProto, name: str, type_: TensorType) -> tuple[int, .
     if not 0 < np.prod(type_.shape, dtype=object) <= _MAX_ELEMENTS:
         raise Refused(f"its output '{name}' of shape {list(type_.shape)} is empty or too large")
     return type_.shape
+
+
+def _check_results(used: Sequence[str], results: Sequence[relax.Expr], folded: FoldedGraph) -> None:
+    """Raise :class:`Refused` where Relax computes another type than ONNX infers, from which readers are converted."""
+    for name, result in zip(used, results, strict=False):
+        expected, computed = folded.types[name], TensorType(shape_of(result), dtype_of(result))
+        if computed != expected:
+            raise Refused(
+                "its attributes contradict each other or its operands: "
+                f"its output '{name}' should be {expected.dtype} {list(expected.shape or ())}, "
+                f"but comes out as {computed.dtype} {list(computed.shape or ())}"
+            )
 
 
 def _weight(name: str, folded: FoldedGraph) -> relax.Expr:
