@@ -25,6 +25,7 @@ _FOLDABLE = frozenset(
     ReduceSum Reshape Round Shape Size Slice Split Sqrt Squeeze Sub Tile Transpose Unsqueeze Where
     """.split()  # noqa: SIM905 - one name a line would be forty lines
 )
+_POOLS = frozenset({"AveragePool", "MaxPool"})
 _SHAPE_READERS = frozenset({"Shape", "Size"})
 # A folded result may be as large as its operands (weights), but must not grow beyond this many elements.
 _MAX_GROWTH = 1 << 20
@@ -132,7 +133,27 @@ def _infer(
     except Exception as error:  # the C++ extension raises several unrelated types
         shapes = ", ".join(f"'{name}' {list(graph.types[name].shape or ())}" for name in node.input if name)
         raise InvalidModel(f"node {describe(node)} does not fit its operands ({shapes}): {error}") from error
-    return {name: _tensor_type(proto) for name, proto in inferred.items() if name and proto.HasField("tensor_type")}
+    results = {name: _tensor_type(proto) for name, proto in inferred.items() if name and proto.HasField("tensor_type")}
+    if node.op_type in _POOLS and (shape := graph.types[node.input[0]].shape) is not None:
+        results = {name: TensorType(_pooled(node, shape, type_.shape), type_.dtype) for name, type_ in results.items()}
+    return results
+
+
+def _pooled(node: NodeProto, shape: tuple[int, ...], inferred: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """The shape of a pool's result: ONNX's own inference counts windows that start in the padding at the end too.
+
+    The specification and ONNX Runtime do not. Only ``ceil_mode`` makes room for such windows.
+    """
+    values = {attr.name: helper.get_attribute_value(attr) for attr in node.attribute}
+    auto = values.get("auto_pad", b"NOTSET")
+    if inferred is None or not values.get("ceil_mode", 0) or auto.startswith(b"SAME"):
+        return inferred
+    axes = len(shape) - 2
+    begins = values["pads"][:axes] if "pads" in values and auto == b"NOTSET" else [0] * axes
+    strides = values.get("strides", [1] * axes)
+    columns = zip(inferred[2:], shape[2:], begins, strides, strict=True)
+    sizes = (out - ((out - 1) * stride >= size + begin) for out, size, begin, stride in columns)
+    return (*inferred[:2], *sizes)
 
 
 def _is_foldable(node: NodeProto, graph: FoldedGraph, results: Mapping[str, TensorType]) -> bool:

@@ -27,7 +27,10 @@ def _average_pool(node: Node) -> relax.Expr:
     padded = bool(node.attributes.get("count_include_pad", 0))
     if padded and node.attributes.get("ceil_mode", 0):
         raise Refused("ceil_mode together with count_include_pad is not supported")
-    return op.nn.avg_pool2d(node.operand(0), **_window(node), count_include_pad=padded)
+    window = _window(node)
+    if not padded and any(pad >= size for pad, size in zip(window["padding"], window["pool_size"] * 2, strict=True)):
+        raise Refused("a window that lies in the padding has no average: pad by less than the window's size")
+    return op.nn.avg_pool2d(node.operand(0), **window, count_include_pad=padded)
 
 
 def _window(node: Node) -> dict[str, list[int]]:

@@ -19,6 +19,9 @@ from tests.compiler.models import assert_matches_onnxruntime, evaluate, make_mod
         {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]},
         {"kernel_shape": [3, 2], "strides": [2, 2], "pads": [1, 0, 0, 1]},
         {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1},
+        {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [1, 1, 1, 1], "ceil_mode": 1},
+        {"kernel_shape": [1, 1], "strides": [3, 2], "ceil_mode": 1},
+        {"kernel_shape": [2, 2], "strides": [5, 3], "auto_pad": "VALID", "ceil_mode": 1},
         {"kernel_shape": [3, 3], "strides": [2, 2], "auto_pad": "SAME_UPPER"},
         {"kernel_shape": [2, 2], "strides": [2, 2], "auto_pad": "SAME_LOWER"},
     ],
@@ -26,6 +29,23 @@ from tests.compiler.models import assert_matches_onnxruntime, evaluate, make_mod
 def test_pools(op: str, attributes: dict[str, Any], tmp_path: Path) -> None:
     model = make_model([node(op, "x", **attributes)], {"x": [1, 3, 8, 9]})
     assert_matches_onnxruntime(model, tmp_path, random(1, 3, 8, 9))
+
+
+@pytest.mark.parametrize("op", ["AveragePool", "MaxPool"])
+def test_a_window_larger_than_the_image(op: str, tmp_path: Path) -> None:
+    model = make_model([node(op, "x", name="p", kernel_shape=[2, 3], strides=[3, 3])], {"x": [1, 1, 4, 1]})
+    with pytest.raises(
+        UnsupportedOp, match=r"'p' .*its window of \[2, 3\] pixels is larger than its input of \[4, 1\]"
+    ):
+        import_model(save(model, tmp_path), {})
+
+
+def test_an_average_of_padding_alone(tmp_path: Path) -> None:
+    model = make_model(
+        [node("AveragePool", "x", name="p", kernel_shape=[1, 2], pads=[0, 0, 0, 2])], {"x": [1, 1, 4, 4]}
+    )
+    with pytest.raises(UnsupportedOp, match=r"'p' .*a window that lies in the padding has no average"):
+        import_model(save(model, tmp_path), {})
 
 
 def test_average_pool_that_counts_its_padding(tmp_path: Path) -> None:
