@@ -86,8 +86,13 @@ def _log_sum_exp(x: relax.Expr, axes: list[int], keepdims: bool) -> relax.Expr:
 def _lrn(node: Node) -> relax.Expr:
     if len(node.shape()) < 2:
         raise Refused("it normalises across channels, and its input has none")
-    get = node.attributes.get
-    return lrn(node.operand(0), node.attributes["size"], get("alpha", 1e-4), get("beta", 0.75), get("bias", 1.0))
+    get, size = node.attributes.get, node.attributes["size"]
+    if size < 1:
+        raise Refused(f"its size is {size}, but a window has one channel at least")
+    alpha, all_channels = get("alpha", 1e-4), 2 * node.shape()[1] - 1
+    if size > all_channels:  # a wider window has the same sum; what alpha is divided by stays
+        alpha, size = alpha * all_channels / size, all_channels
+    return lrn(node.operand(0), size, alpha, get("beta", 0.75), get("bias", 1.0))
 
 
 def _softmax(node: Node) -> relax.Expr:

@@ -99,6 +99,21 @@ def test_local_response_normalisation(shape: tuple[int, ...], size: int, tmp_pat
     np.testing.assert_allclose(actual, x / (2 + 0.5 / size * sums) ** 0.75, rtol=1e-5)
 
 
+@pytest.mark.parametrize("size", [13, 15, 1 << 40])
+def test_normalisation_across_all_channels(size: int, tmp_path: Path) -> None:
+    model = make_model([node("LRN", "x", size=size, alpha=0.5 * size, bias=2.0)], {"x": [2, 7, 3, 4]})
+    x = random(2, 7, 3, 4)
+    (actual,) = evaluate(import_model(save(model, tmp_path), {}).mod, x)
+    sums = np.square(x, dtype=np.float64).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(actual, x / (2 + 0.5 * sums) ** 0.75, rtol=1e-5)
+
+
+def test_normalisation_across_no_channel(tmp_path: Path) -> None:
+    model = make_model([node("LRN", "x", name="n", size=0)], {"x": [1, 3, 8, 8]})
+    with pytest.raises(UnsupportedOp, match=r"'n' \(LRN\): its size is 0, but"):
+        import_model(save(model, tmp_path), {})
+
+
 def test_reduction_with_axes_as_operand(tmp_path: Path) -> None:
     model = make_model([node("ReduceSum", "x a")], {"x": [2, 3, 4]}, weights={"a": np.array([-2])})
     assert_matches_onnxruntime(model, tmp_path, random(2, 3, 4))
