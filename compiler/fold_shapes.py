@@ -7,7 +7,7 @@ here, in one walk over the nodes: shape inference of a node sees the values of t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,13 +18,14 @@ from separable.compiler.errors import InvalidModel
 from separable.compiler.exprs import Array
 
 # Deterministic, free of control flow and of results that outgrow what shape inference announces.
-_FOLDABLE = frozenset(
+FOLDABLE = frozenset(
     """
     Abs Add And Cast Ceil Concat Constant ConstantOfShape Div Equal Exp Expand Flatten Floor Gather Greater
     GreaterOrEqual Identity Less LessOrEqual Max Min Mod Mul Neg Not Or Pow Range ReduceMax ReduceMin ReduceProd
     ReduceSum Reshape Round Shape Size Slice Split Sqrt Squeeze Sub Tile Transpose Unsqueeze Where
     """.split()  # noqa: SIM905 - one name a line would be forty lines
 )
+"""Operators that are evaluated here where all their operands are known, unless the result is too large."""
 _POOLS = frozenset({"AveragePool", "MaxPool"})
 _SHAPE_READERS = frozenset({"Shape", "Size"})
 # A folded result may be as large as its operands (weights), but must not grow beyond this many elements.
@@ -157,7 +158,7 @@ def _pooled(node: NodeProto, shape: tuple[int, ...], inferred: tuple[int, ...] |
 
 
 def _is_foldable(node: NodeProto, graph: FoldedGraph, results: Mapping[str, TensorType]) -> bool:
-    if node.op_type not in _FOLDABLE or any(attr.type == AttributeProto.GRAPH for attr in node.attribute):
+    if node.op_type not in FOLDABLE or any(attr.type == AttributeProto.GRAPH for attr in node.attribute):
         return False
     operands = [name for name in node.input if name]
     if node.op_type in _SHAPE_READERS:
@@ -165,10 +166,15 @@ def _is_foldable(node: NodeProto, graph: FoldedGraph, results: Mapping[str, Tens
     if not all(name in graph.constants for name in operands):
         return False
     shapes = [results[name].shape for name in node.output if name in results]
-    if len(shapes) < sum(map(bool, node.output)) or any(shape is None for shape in shapes):
+    known = [shape for shape in shapes if shape is not None]
+    if len(shapes) < sum(map(bool, node.output)) or len(known) < len(shapes):
         return False
-    grown = sum(math.prod(shape) for shape in shapes if shape is not None)
-    return grown <= max(_MAX_GROWTH, sum(graph.constants[name].size for name in operands))
+    return not outgrows(known, [graph.constants[name].shape for name in operands])
+
+
+def outgrows(results: Iterable[tuple[int, ...]], operands: Iterable[tuple[int, ...]]) -> bool:
+    """Whether constants of these shapes are too large to be computed: a short model may ask for any size."""
+    return sum(map(math.prod, results)) > max(_MAX_GROWTH, sum(map(math.prod, operands)))
 
 
 def _evaluate(node: NodeProto, graph: FoldedGraph, opsets: Sequence[OperatorSetIdProto]) -> list[Array]:

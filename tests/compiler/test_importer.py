@@ -139,6 +139,16 @@ def test_other_types_than_float32_are_refused(tmp_path: Path) -> None:
         import_model(save(model, tmp_path), {})
 
 
+@pytest.mark.parametrize("op", ["ConstantOfShape", "Range", "Tile"])
+def test_a_huge_constant_is_refused(op: str, tmp_path: Path) -> None:
+    weights = {"zero": np.array(0), "one": np.array(1), "end": np.array(1 << 40), "shape": np.array([1 << 30, 1 << 30])}
+    weights |= {"some": np.arange(4), "times": np.array([1 << 40])}
+    operands = {"ConstantOfShape": "shape", "Range": "zero end one", "Tile": "some times"}[op]
+    nodes = [node(op, operands, "c", name="huge"), node("Cast", "c", "f", to=1), node("Add", "x f")]
+    with pytest.raises(UnsupportedOp, match=f"'huge' \\({op}\\): .* no large constant"):
+        import_model(save(make_model(nodes, {"x": [1]}, weights=weights), tmp_path), {})
+
+
 def test_a_constant_output_is_refused(tmp_path: Path) -> None:
     model = make_model([node("Identity", "w")], {"x": [2]}, weights={"w": random(2)})
     with pytest.raises(UnsupportedOp, match="output 'y' is a constant"):
