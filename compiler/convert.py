@@ -10,10 +10,11 @@ from onnx import NodeProto, helper
 
 from separable.compiler._tvm import relax, tvm
 from separable.compiler.errors import UnsupportedOp
-from separable.compiler.exprs import const, constant, identifier
-from separable.compiler.fold_shapes import FoldedGraph, TensorType, describe
+from separable.compiler.exprs import const, constant, dtype_of, identifier, shape_of
+from separable.compiler.fold_shapes import FOLDABLE, FoldedGraph, TensorType, describe, outgrows
 from separable.compiler.graph import Graph
 from separable.compiler.operators import CONVERTERS, ON_INTEGERS, Node, Refused
+from separable.schedules.tensor import MAX_ELEMENTS
 
 _HINTS = {
     "control flow is not supported: export the model with one fixed path": "If Loop Scan",
@@ -26,10 +27,10 @@ _HINTS = {
     ),
 }
 _HINT_BY_OP = {op: hint for hint, ops in _HINTS.items() for op in ops.split()}
+_UNKNOWN = "this operator is not supported"
+_ONLY_FOLDED = "this operator is supported only where its operands are constant and its result is no large constant"
 # What converters and Relax raise on attributes that ONNX's own inference let pass (a group that divides no channels).
 _CONTRADICTIONS = (IndexError, KeyError, RuntimeError, TypeError, ValueError)
-# Kernels address tensors with 32-bit indices.
-_MAX_ELEMENTS = (1 << 31) - 1
 _INTEGERS = ("int32", "int64")
 
 
@@ -68,6 +69,7 @@ def convert(
         try:
             results = _results(node, used, folded, values, opset)
             results = graph.bind_all(results, identifier(origin))
+            _check_results(used, results, folded)
         except Refused as refusal:
             problems.append(f"{describe(node)}: {refusal}")
             results = _stand_ins(node, used, folded, values)
@@ -95,7 +97,7 @@ def _results(
             values[name] = _weight(name, folded)
     converter = CONVERTERS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
     if converter is None:
-        raise Refused(_HINT_BY_OP.get(node.op_type, "this operator is not supported"))
+        raise Refused(_HINT_BY_OP.get(node.op_type, _ONLY_FOLDED if node.op_type in FOLDABLE else _UNKNOWN))
     if any(name and name not in values for name in node.input):
         return []
     for name in node.input:
@@ -110,9 +112,12 @@ def _results(
 def _stand_ins(
     node: NodeProto, used: Sequence[str], folded: FoldedGraph, values: Mapping[str, relax.Expr]
 ) -> list[relax.Expr]:
-    """Results of a refused node, so that the nodes that read them are checked as well."""
+    """Results of a refused node, so that the nodes that read them are checked as well; none for huge constants."""
     types = [(name, folded.types[name]) for name in used if name in folded.types]
-    if all(constant(values.get(name)) is not None for name in node.input if name):
+    operands = [values.get(name) for name in node.input if name]
+    if all(constant(operand) is not None for operand in operands):
+        if outgrows([type_.shape or () for _, type_ in types], [shape_of(operand) for operand in operands]):
+            return []
         return [const(np.zeros(type_.shape or (), type_.dtype)) for _, type_ in types]
     return [_variable(name, type_) for name, type_ in types]
 
@@ -142,9 +147,21 @@ def _static_shape(node: NodeProto, name: str, type_: TensorType) -> tuple[int, .
         hint = _HINT_BY_OP.get(node.op_type, f"the shape of its output '{name}' depends on the input's values")
         raise Refused(hint)
     _check_dtype(node, type_)
-    if not 0 < np.prod(type_.shape, dtype=object) <= _MAX_ELEMENTS:
+    if not 0 < np.prod(type_.shape, dtype=object) <= MAX_ELEMENTS:
         raise Refused(f"its output '{name}' of shape {list(type_.shape)} is empty or too large")
     return type_.shape
+
+
+def _check_results(used: Sequence[str], results: Sequence[relax.Expr], folded: FoldedGraph) -> None:
+    """Raise :class:`Refused` where Relax computes another type than ONNX infers, from which readers are converted."""
+    for name, result in zip(used, results, strict=False):
+        expected, computed = folded.types[name], TensorType(shape_of(result), dtype_of(result))
+        if computed != expected:
+            raise Refused(
+                "its attributes contradict each other or its operands: "
+                f"its output '{name}' should be {expected.dtype} {list(expected.shape or ())}, "
+                f"but comes out as {computed.dtype} {list(computed.shape or ())}"
+            )
 
 
 def _weight(name: str, folded: FoldedGraph) -> relax.Expr:

@@ -60,10 +60,10 @@ def dtype_of(expr: relax.Expr) -> str:
 def per_channel(expr: relax.Expr, shape: tuple[int, ...]) -> Array | None:
     """A constant as float64 (C,), one value per channel (axis 1) of a tensor of ``shape`` that it is broadcast to.
 
-    None if it is no constant, or varies along another axis.
+    None if it is no constant, varies along another axis, or the tensor has no channels.
     """
     value = constant(expr)
-    if value is None or value.ndim > len(shape):
+    if value is None or value.ndim > len(shape) or len(shape) < 2:
         return None
     aligned = (1,) * (len(shape) - value.ndim) + value.shape
     if any(size != 1 for axis, size in enumerate(aligned) if axis != 1):

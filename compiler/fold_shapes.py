@@ -7,7 +7,7 @@ here, in one walk over the nodes: shape inference of a node sees the values of t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,13 +18,15 @@ from separable.compiler.errors import InvalidModel
 from separable.compiler.exprs import Array
 
 # Deterministic, free of control flow and of results that outgrow what shape inference announces.
-_FOLDABLE = frozenset(
+FOLDABLE = frozenset(
     """
     Abs Add And Cast Ceil Concat Constant ConstantOfShape Div Equal Exp Expand Flatten Floor Gather Greater
     GreaterOrEqual Identity Less LessOrEqual Max Min Mod Mul Neg Not Or Pow Range ReduceMax ReduceMin ReduceProd
     ReduceSum Reshape Round Shape Size Slice Split Sqrt Squeeze Sub Tile Transpose Unsqueeze Where
     """.split()  # noqa: SIM905 - one name a line would be forty lines
 )
+"""Operators that are evaluated here where all their operands are known, unless the result is too large."""
+_POOLS = frozenset({"AveragePool", "MaxPool"})
 _SHAPE_READERS = frozenset({"Shape", "Size"})
 # A folded result may be as large as its operands (weights), but must not grow beyond this many elements.
 _MAX_GROWTH = 1 << 20
@@ -132,11 +134,31 @@ def _infer(
     except Exception as error:  # the C++ extension raises several unrelated types
         shapes = ", ".join(f"'{name}' {list(graph.types[name].shape or ())}" for name in node.input if name)
         raise InvalidModel(f"node {describe(node)} does not fit its operands ({shapes}): {error}") from error
-    return {name: _tensor_type(proto) for name, proto in inferred.items() if name and proto.HasField("tensor_type")}
+    results = {name: _tensor_type(proto) for name, proto in inferred.items() if name and proto.HasField("tensor_type")}
+    if node.op_type in _POOLS and (shape := graph.types[node.input[0]].shape) is not None:
+        results = {name: TensorType(_pooled(node, shape, type_.shape), type_.dtype) for name, type_ in results.items()}
+    return results
+
+
+def _pooled(node: NodeProto, shape: tuple[int, ...], inferred: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """The shape of a pool's result: ONNX's own inference counts windows that start in the padding at the end too.
+
+    The specification and ONNX Runtime do not. Only ``ceil_mode`` makes room for such windows.
+    """
+    values = {attr.name: helper.get_attribute_value(attr) for attr in node.attribute}
+    auto = values.get("auto_pad", b"NOTSET")
+    if inferred is None or not values.get("ceil_mode", 0) or auto.startswith(b"SAME"):
+        return inferred
+    axes = len(shape) - 2
+    begins = values["pads"][:axes] if "pads" in values and auto == b"NOTSET" else [0] * axes
+    strides = values.get("strides", [1] * axes)
+    columns = zip(inferred[2:], shape[2:], begins, strides, strict=True)
+    sizes = (out - ((out - 1) * stride >= size + begin) for out, size, begin, stride in columns)
+    return (*inferred[:2], *sizes)
 
 
 def _is_foldable(node: NodeProto, graph: FoldedGraph, results: Mapping[str, TensorType]) -> bool:
-    if node.op_type not in _FOLDABLE or any(attr.type == AttributeProto.GRAPH for attr in node.attribute):
+    if node.op_type not in FOLDABLE or any(attr.type == AttributeProto.GRAPH for attr in node.attribute):
         return False
     operands = [name for name in node.input if name]
     if node.op_type in _SHAPE_READERS:
@@ -144,10 +166,15 @@ def _is_foldable(node: NodeProto, graph: FoldedGraph, results: Mapping[str, Tens
     if not all(name in graph.constants for name in operands):
         return False
     shapes = [results[name].shape for name in node.output if name in results]
-    if len(shapes) < sum(map(bool, node.output)) or any(shape is None for shape in shapes):
+    known = [shape for shape in shapes if shape is not None]
+    if len(shapes) < sum(map(bool, node.output)) or len(known) < len(shapes):
         return False
-    grown = sum(math.prod(shape) for shape in shapes if shape is not None)
-    return grown <= max(_MAX_GROWTH, sum(graph.constants[name].size for name in operands))
+    return not outgrows(known, [graph.constants[name].shape for name in operands])
+
+
+def outgrows(results: Iterable[tuple[int, ...]], operands: Iterable[tuple[int, ...]]) -> bool:
+    """Whether constants of these shapes are too large to be computed: a short model may ask for any size."""
+    return sum(map(math.prod, results)) > max(_MAX_GROWTH, sum(map(math.prod, operands)))
 
 
 def _evaluate(node: NodeProto, graph: FoldedGraph, opsets: Sequence[OperatorSetIdProto]) -> list[Array]:

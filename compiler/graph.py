@@ -36,13 +36,14 @@ class Graph:
     _builder: relax.BlockBuilder = field(default_factory=relax.BlockBuilder)
 
     def __post_init__(self) -> None:
-        self._names.update(param.name for param in self.params)
+        # The function's own name is taken as well.
+        self._names.update(("main", *(param.name for param in self.params)))
 
     @staticmethod
     def of(mod: tvm.IRModule) -> Graph:
         """Read function ``main`` of a canonical module."""
         main = mod["main"]
-        graph = Graph(list(main.params), _names={param.name for param in main.params})
+        graph = Graph(list(main.params))
         for block in main.body.blocks:
             for binding in block.bindings:
                 graph.bindings[binding.var] = binding.value

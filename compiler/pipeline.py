@@ -28,6 +28,7 @@ from separable.compiler.lower import lower_graph
 from separable.compiler.measure_error import measure_error
 from separable.compiler.options import CompileOptions
 from separable.compiler.passes.assign_halos import assign_halos
+from separable.compiler.passes.check_sizes import check_sizes
 from separable.compiler.passes.drop_dead_steps import drop_dead_steps
 from separable.compiler.passes.drop_identities import drop_identities
 from separable.compiler.passes.fold_batch_norm import fold_batch_norm
@@ -75,6 +76,7 @@ def program_passes(
         ("drop_dead_steps", drop_dead_steps),
         ("check_weights", check_weights),
         ("assign_halos", assign_halos),
+        ("check_sizes", check_sizes),
         ("fuse_depthwise_pointwise", partial(fuse_depthwise_pointwise, target=target)),
         ("use_winograd", partial(use_winograd, target=target, enabled=winograd)),
         ("use_strassen", partial(use_strassen, target=target, enabled=strassen)),

@@ -213,8 +213,19 @@ def _check(model: ModelProto, path: Path) -> None:
     version = opset_of("", model.opset_import)
     if version is not None and version < MIN_OPSET:
         raise InvalidModel(f"{path} uses operator set {version}: export it again with {MIN_OPSET} or later.")
+    if version is not None and version > (newest := onnx.defs.onnx_opset_version()):
+        raise InvalidModel(
+            f"{path} uses operator set {version}, but onnx {onnx.__version__} knows them up to {newest} only: "
+            "export it again with that, or install a newer onnx."
+        )
     if not all(isinstance(name, str) for name in _names(model.graph)):
         raise InvalidModel(f"{path} breaks the ONNX specification: it has a name that is not valid UTF-8.")
+    outputs = [info.name for info in model.graph.output]
+    if twice := [name for index, name in enumerate(outputs) if name in outputs[:index]]:
+        raise InvalidModel(
+            f"{path} lists output '{twice[0]}' twice, but outputs are told apart by their names: leave one out, or "
+            "rename it with an Identity node."
+        )
     for node in model.graph.node:
         if not any(node.output):
             raise InvalidModel(f"{path} breaks the ONNX specification: a node of type '{node.op_type}' has no output.")

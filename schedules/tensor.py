@@ -11,6 +11,9 @@ DTYPE_BYTES = {"float32": 4, "int32": 4, "int64": 8, "bool": 1, "uint8": 1, "int
 LINE_BYTES = 64
 """A line of every cache of the target table."""
 
+MAX_ELEMENTS = (1 << 31) - 1
+"""Of a tensor, padding included: kernels address them with 32-bit indices."""
+
 ALIGNMENT = 64
 """Of arena, weights and scratch, as SEPARABLE_ALIGNMENT of runtime/model.h, in bytes: a line, and the widest vector."""
 

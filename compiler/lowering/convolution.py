@@ -65,9 +65,11 @@ def lower_matmul(low: Lowering, var: relax.Var, call: relax.Call) -> Value | Non
         source, layout = low.blocked(x, (1, depth))
         y = low.image_of(columns, 1, 1)
         kernel = np.ascontiguousarray(weight.T)[:, :, None, None]
-        return low.emit(var, Conv(layout, y, Window((1, 1)), weights=low.dtype), [source], [kernel, bias])
-    x = low.plain(call.args[0], (rows, depth))
-    product = low.emit(var, Dense(Plain((rows, depth)), Plain((rows, columns))), [x], [weight, bias])
+        product = low.emit(var, Conv(layout, y, Window((1, 1)), weights=low.dtype), [source], [kernel, bias])
+    else:
+        x = low.plain(call.args[0], (rows, depth))
+        product = low.emit(var, Dense(Plain((rows, depth)), Plain((rows, columns))), [x], [weight, bias])
+    # In another shape than [N, C] the columns are no channels.
     return product if shape_of(var) == (rows, columns) else Value(var.name, Plain(shape_of(var)), view_of=product)
 
 

@@ -69,9 +69,12 @@ class Lowering:
 
     def blocked(self, value: Value, shape: tuple[int, ...]) -> tuple[Value, Blocked]:
         """The same images blocked; one 1x1 image is the same in both layouts."""
-        if isinstance(value.tensor, Blocked):
-            return value, value.tensor
         images, channels, height, width = (*shape, 1, 1)[:4]
+        if isinstance(value.tensor, Blocked):
+            tensor = value.tensor
+            if (tensor.images, tensor.channels, tensor.height, tensor.width) != (images, channels, height, width):
+                raise AssertionError(f"{value!r} is no image of shape {shape}")
+            return value, tensor
         tensor = self.image_of(channels, height, width, images=images)
         key = (value, tensor)
         if key not in self._blocked:

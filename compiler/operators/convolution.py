@@ -17,11 +17,18 @@ def _conv(node: Node) -> relax.Expr:
     weight = node.constant(1, "weights")
     if weight.ndim != 4:
         raise Refused(f"{weight.ndim - 2}-D convolutions are not supported, only 2-D")
+    kernel = list(weight.shape[2:])
+    if node.attributes.get("kernel_shape", kernel) != kernel:
+        raise Refused(f"kernel_shape is {node.attributes['kernel_shape']}, but the weights are {kernel} pixels")
+    if node.has(2) and node.shape(2) != weight.shape[:1]:
+        raise Refused(
+            f"its bias has shape {list(node.shape(2))}, but must have one number for each of {weight.shape[0]} channels"
+        )
     result = op.nn.conv2d(
         node.operand(0),
         node.operand(1),
         strides=node.attributes.get("strides", [1, 1]),
-        padding=padding_of(node, list(weight.shape[2:])),
+        padding=padding_of(node, kernel),
         dilation=node.attributes.get("dilations", [1, 1]),
         groups=node.attributes.get("group", 1),
     )

@@ -9,7 +9,7 @@ import numpy as np
 from onnx import helper
 
 from separable.compiler._tvm import relax
-from separable.compiler.exprs import const, dtype_of
+from separable.compiler.exprs import const, constant, dtype_of
 from separable.compiler.operators.node import Converter, Node, Refused
 
 op = relax.op
@@ -34,11 +34,11 @@ def _clip(node: Node) -> relax.Expr:
     # ONNX reads a NaN bound as none.
     low = -np.inf if low is None or np.isnan(low) else low
     high = np.inf if high is None or np.isnan(high) else high
-    if np.isinf(high):
+    if high == np.inf:
         if low == 0:
             return op.nn.relu(x)
         return x if low == -np.inf else op.maximum(x, _scalar(low))
-    if low == -np.inf:
+    if -np.inf in (low, high):
         return op.minimum(x, _scalar(high))
     # Where the bounds cross, the upper one wins.
     return op.clip(x, min(low, high), high)
@@ -91,6 +91,12 @@ def _softplus(node: Node) -> relax.Expr:
 
 def _reciprocal(node: Node) -> relax.Expr:
     return op.divide(_scalar(1), node.operand(0))
+
+
+def _power(node: Node) -> relax.Expr:
+    base, exponent = node.operand(0), constant(node.operand(1))
+    # The exponent may be of another type, the result is always of the base's.
+    return op.power(base, node.operand(1) if exponent is None else const(exponent.astype(dtype_of(base))))
 
 
 def _cast(node: Node) -> relax.Expr:
@@ -148,7 +154,7 @@ CONVERTERS: dict[str, Converter] = {
     "Mul": _variadic(op.multiply),
     "Neg": _unary(op.negative),
     "PRelu": _prelu,
-    "Pow": _variadic(op.power),
+    "Pow": _power,
     "Reciprocal": _reciprocal,
     "Relu": _unary(op.nn.relu),
     "Sigmoid": _unary(op.sigmoid),

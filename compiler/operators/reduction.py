@@ -30,7 +30,10 @@ def _average_pool(node: Node) -> relax.Expr:
     padded = bool(node.attributes.get("count_include_pad", 0))
     if padded and node.attributes.get("ceil_mode", 0):
         raise Refused("ceil_mode together with count_include_pad is not supported")
-    return op.nn.avg_pool2d(node.operand(0), **_window(node), count_include_pad=padded)
+    window = _window(node)
+    if not padded and any(pad >= size for pad, size in zip(window["padding"], window["pool_size"] * 2, strict=True)):
+        raise Refused("a window that lies in the padding has no average: pad by less than the window's size")
+    return op.nn.avg_pool2d(node.operand(0), **window, count_include_pad=padded)
 
 
 def _window(node: Node) -> dict[str, list[int]]:
@@ -87,8 +90,13 @@ def _log_sum_exp(x: relax.Expr, axes: list[int], keepdims: bool) -> relax.Expr:
 def _lrn(node: Node) -> relax.Expr:
     if len(node.shape()) < 2:
         raise Refused("it normalises across channels, and its input has none")
-    get = node.attributes.get
-    return lrn(node.operand(0), node.attributes["size"], get("alpha", 1e-4), get("beta", 0.75), get("bias", 1.0))
+    get, size = node.attributes.get, node.attributes["size"]
+    if size < 1:
+        raise Refused(f"its size is {size}, but a window has one channel at least")
+    alpha, all_channels = get("alpha", 1e-4), 2 * node.shape()[1] - 1
+    if size > all_channels:  # a wider window has the same sum; what alpha is divided by stays
+        alpha, size = alpha * all_channels / size, all_channels
+    return lrn(node.operand(0), size, alpha, get("beta", 0.75), get("bias", 1.0))
 
 
 def _softmax(node: Node) -> relax.Expr:

@@ -10,10 +10,10 @@ def padding_of(node: Node, kernel: list[int]) -> list[int]:
 
     ``auto_pad`` and ``ceil_mode`` are worked out from the static shapes: ``SAME`` splits
     ``total = (out - 1) * stride + (kernel - 1) * dilation + 1 - in`` and puts the odd one at the end (``SAME_UPPER``)
-    or the beginning (``SAME_LOWER``); ``ceil_mode`` only adds to the end what the last window needs.
+    or the beginning (``SAME_LOWER``); with ``ceil_mode`` the end has what the last window needs.
 
     Raises:
-        Refused: the attribute has a value that ONNX does not define.
+        Refused: the attribute has a value that ONNX does not define, or no window fits the padded image.
     """
     mode = node.attributes.get("auto_pad", "NOTSET")
     strides = node.attributes.get("strides", [1, 1])
@@ -33,5 +33,9 @@ def padding_of(node: Node, kernel: list[int]) -> list[int]:
         raise Refused("negative padding is not supported; slice the input instead")
     if node.attributes.get("ceil_mode", 0):
         begin = pads[:2]
-        pads[2:] = [max(end, total - before) for end, total, before in zip(pads[2:], totals, begin, strict=True)]
+        pads[2:] = [max(0, total - before) for total, before in zip(totals, begin, strict=True)]
+    sizes = [size + before + after for size, before, after in zip(node.shape()[2:], pads[:2], pads[2:], strict=True)]
+    windows = [(size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True)]
+    if any(window > size for window, size in zip(windows, sizes, strict=True)):
+        raise Refused(f"its window of {windows} pixels is larger than its input of {sizes} with padding")
     return pads

@@ -1,7 +1,7 @@
 """``f(a, b) => c`` for constants, ``(x + a) + b => x + (a + b)``, ``(x·a)·b => x·(a·b)``; constants come second.
 
-Subtracting a constant is adding its negative, dividing by one is multiplying by its reciprocal. A constant that is no
-scalar has as many axes as the result: a bias is (1, C, 1, 1).
+Subtracting a constant is adding its negative, dividing by one is multiplying by its reciprocal, as far as the new
+constant fits float32. A constant that is no scalar has as many axes as the result: a bias is (1, C, 1, 1).
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ _UNARY: dict[str, Callable[[Array], Array]] = {
 
 def fold_constants(mod: tvm.IRModule) -> tvm.IRModule:
     """Evaluate with numpy what needs no input, and bring arithmetic with constants into one form."""
-    return rewrite(mod, _rule)
+    # Infinity and NaN in a result are the model's own business.
+    with np.errstate(all="ignore"):
+        return rewrite(mod, _rule)
 
 
 def _rule(value: relax.Expr, graph: Graph) -> relax.Expr:
@@ -54,11 +56,17 @@ def _rule(value: relax.Expr, graph: Graph) -> relax.Expr:
     if is_op(value, "add", "multiply", "maximum", "minimum") and constant(value.args[0]) is not None:
         value = relax.Call(value.op, [value.args[1], value.args[0]])
     elif is_op(value, "subtract", "divide") and (right := constant(value.args[1])) is not None:
-        double = right.astype(np.float64)
-        with np.errstate(divide="ignore"):
-            function, operand = (op.add, -double) if is_op(value, "subtract") else (op.multiply, 1 / double)
-        value = function(value.args[0], const(operand.astype(np.float32)))
+        operand = -right if is_op(value, "subtract") else _single(1 / right.astype(np.float64))
+        if operand is not None:
+            value = (op.add if is_op(value, "subtract") else op.multiply)(value.args[0], const(operand))
     return _align(_merge(value, graph), rank)
+
+
+def _single(double: Array) -> Array | None:
+    """Numbers in float32; None where one is too large for it, or so small that it becomes zero."""
+    single = double.astype(np.float32)
+    lost = (np.isinf(single) & np.isfinite(double)) | ((single == 0) & (double != 0))
+    return None if lost.any() else single
 
 
 def _align(value: relax.Call, rank: int) -> relax.Call:
@@ -72,11 +80,10 @@ def _align(value: relax.Call, rank: int) -> relax.Call:
 def _evaluate(value: relax.Call) -> Array | None:
     arrays = [constant(arg) for arg in value.args]
     known = [array.astype(np.float64) for array in arrays if array is not None]
-    with np.errstate(all="ignore"):
-        if value.op.name in _BINARY and len(known) == 2:
-            return _BINARY[value.op.name](*known)
-        if value.op.name in _UNARY and known:
-            return _UNARY[value.op.name](*known)
+    if value.op.name in _BINARY and len(known) == 2:
+        return _BINARY[value.op.name](*known)
+    if value.op.name in _UNARY and known:
+        return _UNARY[value.op.name](*known)
     if is_op(value, "reshape") and known:
         return known[0]
     if is_op(value, "permute_dims") and known:
@@ -92,5 +99,5 @@ def _merge(value: relax.Call, graph: Graph) -> relax.Expr:
     constant_inside = constant(inner.args[1])
     if constant_inside is None:
         return value
-    merged = _BINARY[value.op.name](constant_inside.astype(np.float64), outer.astype(np.float64))
-    return relax.Call(value.op, [inner.args[0], const(merged.astype(np.float32))])
+    merged = _single(_BINARY[value.op.name](constant_inside.astype(np.float64), outer.astype(np.float64)))
+    return value if merged is None else relax.Call(value.op, [inner.args[0], const(merged)])

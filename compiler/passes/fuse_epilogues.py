@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from separable.compiler.program import Program, Step, Value
 from separable.schedules.epilogue import Epilogue
 from separable.schedules.tensor import Blocked
@@ -57,7 +59,11 @@ def _absorb(producer: Step, step: Step) -> bool:
         return True
     if extra.operation == "multiply" and extra.constant and workload.residual is None:
         factor = step.constants[0]
-        producer.constants = [producer.constants[0] * factor[:, None, None, None], producer.constants[1] * factor]
+        with np.errstate(all="ignore"):
+            scaled = [producer.constants[0] * factor[:, None, None, None], producer.constants[1] * factor]
+        if not all(np.isfinite(array).all() for array in scaled):
+            return False  # infinity times a bias of zero is NaN, times a sum it may be none
+        producer.constants = scaled
         producer.workload = replace(workload, epilogue=epilogue)
         return True
     if extra.operation != "add":

@@ -39,6 +39,10 @@ def test_other_constants_vary_along_other_axes(shape: tuple[int, ...]) -> None:
     assert per_channel(const(np.zeros(shape, np.float32)), SHAPE) is None
 
 
+def test_a_vector_has_no_channels() -> None:
+    assert per_channel(const(np.zeros((), np.float32)), (3,)) is None
+
+
 def test_a_variable_is_no_constant() -> None:
     variable = relax.Var("x", relax.TensorType(SHAPE, "float32"))
     assert per_channel(variable, SHAPE) is None

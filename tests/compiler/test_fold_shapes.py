@@ -73,6 +73,21 @@ def test_only_deterministic_float_arithmetic_is_folded(op: str) -> None:
     assert [left.op_type for left in folded.nodes] == [op]
 
 
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"kernel_shape": [1, 1], "strides": [2, 3], "ceil_mode": 1}, (3, 3)),
+        ({"kernel_shape": [1, 1], "strides": [2, 3]}, (3, 3)),
+        ({"kernel_shape": [2, 2], "strides": [5, 7], "auto_pad": "VALID", "ceil_mode": 1}, (2, 2)),
+        ({"kernel_shape": [2, 2], "strides": [4, 3], "auto_pad": "SAME_UPPER", "ceil_mode": 1}, (2, 3)),
+        ({"kernel_shape": [2, 2], "strides": [5, 5], "pads": [1, 1, 1, 1], "ceil_mode": 1}, (2, 2)),
+        ({"kernel_shape": [2, 2], "pads": [0, 0, 1, 1], "ceil_mode": 1}, (6, 8)),
+    ],
+)
+def test_no_window_of_a_pool_starts_behind_the_image(attributes: dict[str, Any], expected: tuple[int, int]) -> None:
+    assert fold(node("MaxPool", "x", **attributes)).types["y"].shape == (1, 4, *expected)
+
+
 def test_an_unknown_operator_and_its_readers_have_no_type() -> None:
     folded = fold(node("Mystery", "x", "m"), node("Relu", "m"))
     assert [left.op_type for left in folded.nodes] == ["Mystery", "Relu"]

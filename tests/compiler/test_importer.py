@@ -52,6 +52,14 @@ def test_names_stay_unique(tmp_path: Path) -> None:
     assert names(import_model(save(make_model(nodes, {"x": [2]}), tmp_path), {}).mod) == ["n_1", "n_2", "x_1"]
 
 
+@pytest.mark.parametrize("name", ["main", "/main"])
+def test_a_node_with_the_name_of_the_function(name: str, tmp_path: Path) -> None:
+    model = make_model([node("Relu", "x", "a", name=name), node("Exp", "a", name="last")], {"x": [2]})
+    imported = import_model(save(model, tmp_path), {})
+    assert names(imported.mod) == ["main_1", "last"]
+    assert imported.op_nodes["main_1"] == name
+
+
 def test_a_given_shape(tmp_path: Path) -> None:
     model = make_model([node("Relu", "x")], {"x": ["N", "C"]})
     assert import_model(save(model, tmp_path), {"x": (2, 5)}).outputs == (TensorSpec("y", (2, 5), "float32"),)
@@ -129,6 +137,16 @@ def test_other_types_than_float32_are_refused(tmp_path: Path) -> None:
     model = make_model([node("ArgMax", "x", "t", name="best"), node("Cast", "t", to=TensorProto.FLOAT)], {"x": [2]})
     with pytest.raises(UnsupportedOp, match="'best'"):
         import_model(save(model, tmp_path), {})
+
+
+@pytest.mark.parametrize("op", ["ConstantOfShape", "Range", "Tile"])
+def test_a_huge_constant_is_refused(op: str, tmp_path: Path) -> None:
+    weights = {"zero": np.array(0), "one": np.array(1), "end": np.array(1 << 40), "shape": np.array([1 << 30, 1 << 30])}
+    weights |= {"some": np.arange(4), "times": np.array([1 << 40])}
+    operands = {"ConstantOfShape": "shape", "Range": "zero end one", "Tile": "some times"}[op]
+    nodes = [node(op, operands, "c", name="huge"), node("Cast", "c", "f", to=1), node("Add", "x f")]
+    with pytest.raises(UnsupportedOp, match=f"'huge' \\({op}\\): .* no large constant"):
+        import_model(save(make_model(nodes, {"x": [1]}, weights=weights), tmp_path), {})
 
 
 def test_a_constant_output_is_refused(tmp_path: Path) -> None:

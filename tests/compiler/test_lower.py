@@ -107,6 +107,27 @@ class TestMatrixProducts:
         weight, _ = program.steps[1].constants
         assert weight.shape == (5, 20, 1, 1)
 
+    @pytest.mark.parametrize("shape", [(1, 1, 1, 20), (1, 1, 20), (20,)])
+    def test_columns_are_channels_in_a_matrix_only(self, shape: tuple[int, ...], tmp_path: Path) -> None:
+        nodes = [node("MatMul", "x w", "a"), node("Mul", "a c")]
+        weights = {"w": random(20, 5), "c": np.array(2, np.float32)}
+        program = lower(tmp_path, nodes, {"x": shape}, weights=weights)
+        assert kinds(program) == ["Reorder", "Conv", "Generic"]
+        assert program.steps[-1].workload.y == Plain((*shape[:-1], 5))
+
+    def test_one_row_in_four_dimensions_is_an_image_of_one_channel(self, tmp_path: Path) -> None:
+        nodes = [node("MatMul", "x w", "a"), node("MaxPool", "a", kernel_shape=[1, 2])]
+        program = lower(tmp_path, nodes, {"x": [1, 1, 1, 20]}, weights={"w": random(20, 5)})
+        check(
+            program,
+            "x_image: 20x1x1 nchw8c = Reorder(x)  # x_image",
+            "matmul: 5x1x1 nchw8c = Conv(x_image)  # matmul",
+            "matmul_image: 1x1x5 nchw8c = Reorder(matmul)  # matmul_image",
+            "maxpool: 1x1x4 nchw8c = Pool(matmul_image)  # maxpool",
+            "maxpool_plain: [1, 1, 1, 4] = Reorder(maxpool)  # maxpool_plain",
+            "output maxpool_plain: [1, 1, 1, 4]",
+        )
+
     def test_several_rows(self, tmp_path: Path) -> None:
         program = lower(tmp_path, [node("MatMul", "x w")], {"x": [1, 3, 20]}, weights={"w": random(20, 5)})
         check(program, "matmul: [3, 5] = Dense(x_view)  # matmul", "output matmul: [1, 3, 5] = matmul[0:]")

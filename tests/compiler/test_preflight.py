@@ -60,6 +60,20 @@ def test_operator_sets_before_numpy_broadcasting(tmp_path: Path) -> None:
         load_model(save(make_model([node("Relu", "x")], {"x": [1]}, opset=6), tmp_path))
 
 
+def test_operator_sets_that_nobody_knows_yet(tmp_path: Path) -> None:
+    model = make_model([node("Relu", "x")], {"x": [1]})
+    model.opset_import[0].version = 9999
+    with pytest.raises(InvalidModel, match=r"operator set 9999, but onnx .* knows them up to"):
+        load_model(save(model, tmp_path))
+
+
+def test_an_output_that_is_listed_twice(tmp_path: Path) -> None:
+    model = make_model([node("Relu", "x")], {"x": [1]})
+    model.graph.output.append(model.graph.output[0])
+    with pytest.raises(InvalidModel, match="output 'y' twice"):
+        load_model(save(model, tmp_path))
+
+
 def test_weights_whose_data_is_too_short() -> None:
     model = convolution()
     model.graph.initializer[0].dims[0] = 5

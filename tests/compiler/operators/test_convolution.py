@@ -68,6 +68,31 @@ def test_only_two_dimensional_convolutions(
         import_model(save(model, tmp_path), {})
 
 
+@pytest.mark.parametrize(
+    ("attributes", "bias", "message"),
+    [
+        ({"kernel_shape": [3, 3]}, 4, r"kernel_shape is \[3, 3\], but the weights are \[1, 1\] pixels"),
+        ({}, 7, r"its bias has shape \[7\], but must have one number for each of 4 channels"),
+        ({}, 1, r"its bias has shape \[1\]"),
+    ],
+)
+def test_weights_and_bias_fit_the_attributes(
+    attributes: dict[str, Any], bias: int, message: str, tmp_path: Path
+) -> None:
+    weights = {"w": random(4, 2, 1, 1), "b": random(bias)}
+    model = make_model([node("Conv", "x w b", name="c", **attributes)], {"x": [1, 2, 8, 8]}, weights=weights)
+    with pytest.raises(UnsupportedOp, match=rf"'c' \(Conv\): {message}"):
+        import_model(save(model, tmp_path), {})
+
+
+def test_a_bias_must_not_stretch_the_product(tmp_path: Path) -> None:
+    weights = {"w": random(5, 6), "b": random(4, 6)}
+    model = make_model([node("Gemm", "x w b", name="g")], {"x": [1, 5]}, weights=weights)
+    message = r"'g' \(Gemm\): .* 'y' should be float32 \[1, 6\], but comes out as float32 \[4, 6\]"
+    with pytest.raises(UnsupportedOp, match=message):
+        import_model(save(model, tmp_path), {})
+
+
 def test_weights_must_be_constant(tmp_path: Path) -> None:
     model = make_model([node("Conv", "x w", name="c")], {"x": [1, 2, 4, 4], "w": [3, 2, 1, 1]})
     with pytest.raises(UnsupportedOp, match="weights must be constant"):

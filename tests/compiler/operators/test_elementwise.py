@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from separable.compiler.errors import UnsupportedOp
+from separable.compiler.exprs import Array
 from separable.compiler.importer import import_model
 from tests.compiler.models import assert_matches_onnxruntime, make_model, node, operators, random, save
 
@@ -62,6 +63,12 @@ def test_power(tmp_path: Path) -> None:
     assert_matches_onnxruntime(model, tmp_path, random(*SHAPE))
 
 
+@pytest.mark.parametrize("exponent", [np.array(2), np.array([1, 2, 3, 0, -1]), np.array(2, np.int32)])
+def test_power_with_an_exponent_of_integers(exponent: Array, tmp_path: Path) -> None:
+    model = make_model([node("Pow", "x c")], {"x": SHAPE}, weights={"c": exponent})
+    assert_matches_onnxruntime(model, tmp_path, np.abs(random(*SHAPE)) + np.float32(0.5))
+
+
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
@@ -83,6 +90,13 @@ def test_clip(low: float | None, high: float | None, expected: list[str], opset:
     model = make_model([clip, node("Neg", "t")], {"x": SHAPE}, weights=weights, opset=opset)
     assert operators(import_model(save(model, tmp_path), {}).mod) == expected
     assert_matches_onnxruntime(model, tmp_path, 4 * random(*SHAPE))
+
+
+@pytest.mark.parametrize(("low", "high"), [(-np.inf, -np.inf), (1, -np.inf), (np.inf, np.inf), (np.inf, 1)])
+def test_clip_to_infinity(low: float, high: float, tmp_path: Path) -> None:
+    weights = {"min": np.array(low, np.float32), "max": np.array(high, np.float32)}
+    model = make_model([node("Clip", "x min max")], {"x": SHAPE}, weights=weights)
+    assert_matches_onnxruntime(model, tmp_path, random(*SHAPE))
 
 
 @pytest.mark.parametrize(("shape", "expected"), [((3, 1, 1), "nn.prelu"), ((1,), "nn.leakyrelu")])

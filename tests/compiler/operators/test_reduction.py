@@ -19,6 +19,9 @@ from tests.compiler.models import assert_matches_onnxruntime, evaluate, make_mod
         {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]},
         {"kernel_shape": [3, 2], "strides": [2, 2], "pads": [1, 0, 0, 1]},
         {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1},
+        {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [1, 1, 1, 1], "ceil_mode": 1},
+        {"kernel_shape": [1, 1], "strides": [3, 2], "ceil_mode": 1},
+        {"kernel_shape": [2, 2], "strides": [5, 3], "auto_pad": "VALID", "ceil_mode": 1},
         {"kernel_shape": [3, 3], "strides": [2, 2], "auto_pad": "SAME_UPPER"},
         {"kernel_shape": [2, 2], "strides": [2, 2], "auto_pad": "SAME_LOWER"},
     ],
@@ -26,6 +29,23 @@ from tests.compiler.models import assert_matches_onnxruntime, evaluate, make_mod
 def test_pools(op: str, attributes: dict[str, Any], tmp_path: Path) -> None:
     model = make_model([node(op, "x", **attributes)], {"x": [1, 3, 8, 9]})
     assert_matches_onnxruntime(model, tmp_path, random(1, 3, 8, 9))
+
+
+@pytest.mark.parametrize("op", ["AveragePool", "MaxPool"])
+def test_a_window_larger_than_the_image(op: str, tmp_path: Path) -> None:
+    model = make_model([node(op, "x", name="p", kernel_shape=[2, 3], strides=[3, 3])], {"x": [1, 1, 4, 1]})
+    with pytest.raises(
+        UnsupportedOp, match=r"'p' .*its window of \[2, 3\] pixels is larger than its input of \[4, 1\]"
+    ):
+        import_model(save(model, tmp_path), {})
+
+
+def test_an_average_of_padding_alone(tmp_path: Path) -> None:
+    model = make_model(
+        [node("AveragePool", "x", name="p", kernel_shape=[1, 2], pads=[0, 0, 0, 2])], {"x": [1, 1, 4, 4]}
+    )
+    with pytest.raises(UnsupportedOp, match=r"'p' .*a window that lies in the padding has no average"):
+        import_model(save(model, tmp_path), {})
 
 
 def test_average_pool_that_counts_its_padding(tmp_path: Path) -> None:
@@ -79,6 +99,21 @@ def test_local_response_normalisation(shape: tuple[int, ...], size: int, tmp_pat
     windows = [slice(max(0, c - (size - 1) // 2), c + size // 2 + 1) for c in range(shape[1])]
     sums = np.stack([squares[:, window].sum(axis=1) for window in windows], axis=1)
     np.testing.assert_allclose(actual, x / (2 + 0.5 / size * sums) ** 0.75, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [13, 15, 1 << 40])
+def test_normalisation_across_all_channels(size: int, tmp_path: Path) -> None:
+    model = make_model([node("LRN", "x", size=size, alpha=0.5 * size, bias=2.0)], {"x": [2, 7, 3, 4]})
+    x = random(2, 7, 3, 4)
+    (actual,) = evaluate(import_model(save(model, tmp_path), {}).mod, x)
+    sums = np.square(x, dtype=np.float64).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(actual, x / (2 + 0.5 * sums) ** 0.75, rtol=1e-5)
+
+
+def test_normalisation_across_no_channel(tmp_path: Path) -> None:
+    model = make_model([node("LRN", "x", name="n", size=0)], {"x": [1, 3, 8, 8]})
+    with pytest.raises(UnsupportedOp, match=r"'n' \(LRN\): its size is 0, but"):
+        import_model(save(model, tmp_path), {})
 
 
 def test_reduction_with_axes_as_operand(tmp_path: Path) -> None:

@@ -56,6 +56,20 @@ def test_the_rest_stays(function: Function) -> None:
     assert_becomes(fold_constants(before), before)
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: op.divide(x, scalar(1e-39)),
+        lambda x: op.multiply(op.multiply(x, scalar(1e30)), scalar(1e30)),
+        lambda x: op.multiply(op.multiply(x, scalar(1e-30)), scalar(1e-30)),
+    ],
+    ids=["reciprocal too large", "product too large", "product too small"],
+)
+def test_constants_that_float32_cannot_hold_are_not_made(function: Function) -> None:
+    before = module((2,), function)
+    assert_becomes(fold_constants(before), before)
+
+
 def test_division_by_zero_is_the_models_own_business() -> None:
     after = fold_constants(module((2,), lambda x: op.divide(x, scalar(0))))
     assert_becomes(after, module((2,), lambda x: op.multiply(x, scalar(np.inf))))

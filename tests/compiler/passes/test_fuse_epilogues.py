@@ -50,6 +50,12 @@ class TestOneOperand:
         (step,) = fuse(x, [first, shift, scale]).steps
         np.testing.assert_array_equal(step.constants[1], np.full(16, 1.5))
 
+    def test_an_infinite_scale_stays_behind_the_sum(self) -> None:
+        x = image("x")
+        first = conv(x, "conv")
+        scale = elementwise("multiply", [first.output], "scale", constant=np.inf)
+        assert len(fuse(x, [first, scale]).steps) == 2
+
     def test_depthwise(self) -> None:
         x = image("x")
         first = depthwise(x, "dw")
