@@ -18,7 +18,7 @@ from separable.targets.toolchain import RELEASE, compile_and_link, run_zig
 LIBC = (
     *("calloc", "free", "posix_memalign", "memcpy", "memmove", "memset", "strcmp"),
     *("snprintf", "vsnprintf", "strtol"),
-    *("open", "read", "close", "syscall", "sysconf", "getauxval", "clock_gettime"),
+    *("open", "read", "close", "syscall", "sysconf", "getauxval", "getpid", "clock_gettime"),
     *("pthread_create", "pthread_join", "pthread_sigmask", "sigfillset"),
     *("pthread_mutex_init", "pthread_mutex_lock", "pthread_mutex_unlock", "pthread_mutex_destroy"),
     *("__sched_cpucount", "sched_getaffinity", "sched_setaffinity", "sched_getcpu", "sched_yield"),
