@@ -19,7 +19,7 @@ from .support import CompileLibrary, random_inputs, reference
 # The others take longer or have no other operators.
 QUICK = {
     "native": ("conv-mobilenet", "mobilenet-face-attributes", "squeezenet-1.0", "vgg16"),
-    "arm64": ("conv-mobilenet", "squeezenet-1.1"),
+    "arm64": ("squeezenet-1.1",),
 }
 SMALL = [
     pytest.param(name, target, marks=() if name in QUICK[target] else pytest.mark.slow)
