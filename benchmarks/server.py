@@ -7,7 +7,9 @@ be a :class:`Failure` instead, and then the process ends.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -24,6 +26,7 @@ from separable.benchmarks.peers.peer import Array, Session, Task
 
 # Threads wake up and caches fill before the time counts.
 _WARM_RUNS = 3
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Failure:
 
 def serve(pipe: Connection) -> None:
     """Answer until the pipe is closed."""
+    # Stopped between turns it would not notice that the benchmark was killed, and stay for ever.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
         start: Start = pipe.recv()
         os.sched_setaffinity(0, start.cpus)

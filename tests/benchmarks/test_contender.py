@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from separable.benchmarks import contender
 from separable.benchmarks.contender import Contender, ContenderFailed
 from separable.benchmarks.peers.peer import Task
 from separable.benchmarks.workload import Workload
+from tests.agents import is_running, wait_until
 
 
 @pytest.fixture
@@ -47,6 +49,21 @@ def test_closing_ends_the_process(task: Task, cpus: list[int]) -> None:
     with Contender("onnxruntime", task, cpus) as opened:
         pass
     assert opened._process.returncode == 0
+
+
+def test_its_process_does_not_outlive_a_benchmark_that_is_killed(task: Task, cpus: list[int]) -> None:
+    benchmark = os.fork()
+    if benchmark == 0:
+        try:
+            opened = Contender("onnxruntime", task, cpus)
+            task.model.with_name("pid").write_text(str(opened._process.pid))
+            os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(benchmark, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    pid = int(task.model.with_name("pid").read_text())
+    wait_until(lambda: not is_running(pid))
 
 
 def test_a_peer_that_cannot_run_says_why(workload: Workload, cpus: list[int]) -> None:
