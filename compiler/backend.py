@@ -150,6 +150,8 @@ class SeparableBackend(Backend):
             raise InputError(f"device '{device}' is not supported, only 'CPU'")
         if kwargs:
             raise InputError(f"prepare has no option {next(iter(kwargs))!r}")
+        if not isinstance(model, ModelProto):
+            raise InputError(f"the model is a {type(model).__name__}, expected a ModelProto; use onnx.load")
         return SeparableRep(model, threads)
 
     @classmethod

@@ -137,3 +137,5 @@ def test_options_that_are_none() -> None:
         prepare(RELU, threads=-1)
     with pytest.raises(InputError, match="1 inputs are given, the node has 2"):
         run_node(node("Add", "x z"), [random(2)])
+    with pytest.raises(InputError, match="the model is a str, expected a ModelProto"):
+        prepare("mobilenet.onnx")  # type: ignore[arg-type]
