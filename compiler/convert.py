@@ -153,12 +153,11 @@ def _static_shape(node: NodeProto, name: str, type_: TensorType) -> tuple[int, .
 
 
 def _check_results(used: Sequence[str], results: Sequence[relax.Expr], folded: FoldedGraph) -> None:
-    """Raise :class:`Refused` where Relax computes another type than ONNX infers, from which readers are converted."""
+    """Raise ValueError, one of ``_CONTRADICTIONS``, where Relax computes another type than ONNX infers for readers."""
     for name, result in zip(used, results, strict=False):
         expected, computed = folded.types[name], TensorType(shape_of(result), dtype_of(result))
         if computed != expected:
-            raise Refused(
-                "its attributes contradict each other or its operands: "
+            raise ValueError(
                 f"its output '{name}' should be {expected.dtype} {list(expected.shape or ())}, "
                 f"but comes out as {computed.dtype} {list(computed.shape or ())}"
             )

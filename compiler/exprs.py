@@ -47,6 +47,11 @@ def const(array: Array) -> relax.Expr:
     return relax.const(np.ascontiguousarray(array).reshape(array.shape), str(array.dtype))
 
 
+def scalar(value: float) -> relax.Expr:
+    """A float32 constant without axes."""
+    return const(np.array(value, np.float32))
+
+
 def shape_of(expr: relax.Expr) -> tuple[int, ...]:
     """The static shape of a tensor-valued variable or constant."""
     return tuple(int(dim) for dim in expr.ty.shape.values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from separable.compiler._tvm import relax
-from separable.compiler.exprs import const
+from separable.compiler.exprs import const, scalar
 from separable.compiler.operators.node import Converter, Node, Refused
 from separable.compiler.operators.window import padding_of
 
@@ -48,7 +48,7 @@ def _gemm(node: Node) -> relax.Expr:
     result = op.matmul(a, const(b * np.float32(alpha)))
     if not node.has(2) or beta == 0:
         return result
-    bias = node.operand(2) if beta == 1 else op.multiply(node.operand(2), const(np.array(beta, np.float32)))
+    bias = node.operand(2) if beta == 1 else op.multiply(node.operand(2), scalar(beta))
     return op.add(result, bias)
 
 

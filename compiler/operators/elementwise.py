@@ -9,7 +9,7 @@ import numpy as np
 from onnx import helper
 
 from separable.compiler._tvm import relax
-from separable.compiler.exprs import const, constant, dtype_of
+from separable.compiler.exprs import const, constant, dtype_of, scalar
 from separable.compiler.operators.node import Converter, Node, Refused
 
 op = relax.op
@@ -23,10 +23,6 @@ def _variadic(function: Callable[[relax.Expr, relax.Expr], relax.Expr]) -> Conve
     return lambda node: reduce(function, node.operands)
 
 
-def _scalar(value: float) -> relax.Expr:
-    return const(np.array(value, np.float32))
-
-
 def _clip(node: Node) -> relax.Expr:
     """Constant bounds."""
     low, high = node.scalar("min", 1), node.scalar("max", 2)
@@ -37,9 +33,9 @@ def _clip(node: Node) -> relax.Expr:
     if high == np.inf:
         if low == 0:
             return op.nn.relu(x)
-        return x if low == -np.inf else op.maximum(x, _scalar(low))
+        return x if low == -np.inf else op.maximum(x, scalar(low))
     if -np.inf in (low, high):
-        return op.minimum(x, _scalar(high))
+        return op.minimum(x, scalar(high))
     # Where the bounds cross, the upper one wins.
     return op.clip(x, min(low, high), high)
 
@@ -61,7 +57,7 @@ def _prelu(node: Node) -> relax.Expr:
 
 
 def _hard_sigmoid_of(x: relax.Expr, alpha: float, beta: float) -> relax.Expr:
-    return op.clip(op.add(op.multiply(x, _scalar(alpha)), _scalar(beta)), 0.0, 1.0)
+    return op.clip(op.add(op.multiply(x, scalar(alpha)), scalar(beta)), 0.0, 1.0)
 
 
 def _hard_sigmoid(node: Node) -> relax.Expr:
@@ -75,8 +71,8 @@ def _hard_swish(node: Node) -> relax.Expr:
 def _elu(node: Node) -> relax.Expr:
     # max(x, 0) + alpha * min(exp(x) - 1, 0): the second term is zero wherever x is positive.
     x, alpha = node.operand(0), node.attributes.get("alpha", 1.0)
-    negative = op.minimum(op.subtract(op.exp(op.minimum(x, _scalar(0))), _scalar(1)), _scalar(0))
-    return op.add(op.nn.relu(x), op.multiply(negative, _scalar(alpha)))
+    negative = op.minimum(op.subtract(op.exp(op.minimum(x, scalar(0))), scalar(1)), scalar(0))
+    return op.add(op.nn.relu(x), op.multiply(negative, scalar(alpha)))
 
 
 def _softplus(node: Node) -> relax.Expr:
@@ -84,13 +80,13 @@ def _softplus(node: Node) -> relax.Expr:
     # 2u / (2 + u) <= log(1 + u) <= u / sqrt(1 + u) are closer to each other than the logarithm is to its value.
     x = node.operand(0)
     u = op.exp(op.negative(op.abs(x)))
-    low = op.divide(u, op.add(op.multiply(u, _scalar(0.5)), _scalar(1)))
-    high = op.divide(u, op.sqrt(op.add(u, _scalar(1))))
-    return op.add(op.nn.relu(x), op.minimum(op.maximum(op.log(op.add(u, _scalar(1))), low), high))
+    low = op.divide(u, op.add(op.multiply(u, scalar(0.5)), scalar(1)))
+    high = op.divide(u, op.sqrt(op.add(u, scalar(1))))
+    return op.add(op.nn.relu(x), op.minimum(op.maximum(op.log(op.add(u, scalar(1))), low), high))
 
 
 def _reciprocal(node: Node) -> relax.Expr:
-    return op.divide(_scalar(1), node.operand(0))
+    return op.divide(scalar(1), node.operand(0))
 
 
 def _power(node: Node) -> relax.Expr:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from separable.compiler._tvm import relax
-from separable.compiler.exprs import const
+from separable.compiler.exprs import scalar
 from separable.compiler.operators.node import Converter, Node, Refused
 from separable.compiler.operators.window import padding_of
 from separable.compiler.own_ops import lrn
@@ -82,7 +82,7 @@ def _sum_of_squares(x: relax.Expr, axes: list[int], keepdims: bool) -> relax.Exp
 def _log_sum_exp(x: relax.Expr, axes: list[int], keepdims: bool) -> relax.Expr:
     # log(sum(exp(x))) = m + log(sum(exp(x - m))) with the maximum m: exp never overflows. m is finite, as x - m must be
     # a number.
-    peak = op.minimum(op.max(x, axes, True), const(np.array(np.finfo(np.float32).max)))
+    peak = op.minimum(op.max(x, axes, True), scalar(float(np.finfo(np.float32).max)))
     total = op.log(op.sum(op.exp(op.subtract(x, peak)), axes, keepdims))
     return op.add(peak if keepdims else op.squeeze(peak, axes), total)
 

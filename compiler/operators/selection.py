@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from separable.compiler._tvm import relax
-from separable.compiler.exprs import const, constant, dtype_of
+from separable.compiler.exprs import const, constant, dtype_of, scalar
 from separable.compiler.operators.node import Converter, Node, Refused
 from separable.compiler.own_ops import suppress, top_k
 
@@ -61,7 +61,7 @@ def _roi_align(node: Node) -> relax.Expr:
     scale, aligned = get("spatial_scale", 1.0), shifted == "half_pixel"
     boxes = node.operand(1)
     if aligned:  # TVM's "aligned" means that small regions keep their size; the shift by half a pixel comes on top
-        boxes = op.subtract(boxes, const(np.array(0.5 / scale, np.float32)))
+        boxes = op.subtract(boxes, scalar(0.5 / scale))
     regions = op.concat([const(pictures.astype(np.float32)[:, None]), boxes], axis=1)
     return op.vision.roi_align(node.operand(0), regions, size, scale, samples, aligned)
 

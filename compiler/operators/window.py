@@ -18,10 +18,9 @@ def padding_of(node: Node, kernel: list[int]) -> list[int]:
     mode = node.attributes.get("auto_pad", "NOTSET")
     strides = node.attributes.get("strides", [1, 1])
     dilations = node.attributes.get("dilations", [1, 1])
-    extents = [
-        (out - 1) * stride + (size - 1) * dilation + 1
-        for out, stride, size, dilation in zip(node.output_shapes[0][2:], strides, kernel, dilations, strict=True)
-    ]
+    windows = [(size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True)]
+    outputs = node.output_shapes[0][2:]
+    extents = [(out - 1) * stride + window for out, stride, window in zip(outputs, strides, windows, strict=True)]
     totals = [max(0, extent - size) for extent, size in zip(extents, node.shape()[2:], strict=True)]
     if mode in ("SAME_UPPER", "SAME_LOWER"):
         begin = [(total + (mode == "SAME_LOWER")) // 2 for total in totals]
@@ -35,7 +34,6 @@ def padding_of(node: Node, kernel: list[int]) -> list[int]:
         begin = pads[:2]
         pads[2:] = [max(0, total - before) for total, before in zip(totals, begin, strict=True)]
     sizes = [size + before + after for size, before, after in zip(node.shape()[2:], pads[:2], pads[2:], strict=True)]
-    windows = [(size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True)]
     if any(window > size for window, size in zip(windows, sizes, strict=True)):
         raise Refused(f"its window of {windows} pixels is larger than its input of {sizes} with padding")
     return pads
